@@ -76,7 +76,10 @@ impl Array {
         let want = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d));
         if want != Some(bytes.len()) {
             return Err(Error::input(
-                format!("{} bytes for shape {shape:?} of {dtype:?}", want.map_or("more".into(), |n| n.to_string())),
+                format!(
+                    "{} bytes for shape {shape:?} of {dtype:?}",
+                    want.map_or("more".into(), |n| n.to_string())
+                ),
                 format!("{} bytes", bytes.len()),
             ));
         }
@@ -184,7 +187,13 @@ mod tests {
 
     #[test]
     fn half_precision_values() {
-        for (bits, value) in [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 5.960_464_5e-8), (0x3555, 0.333_251_95)] {
+        for (bits, value) in [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_5e-8),
+            (0x3555, 0.333_251_95),
+        ] {
             assert_eq!(half_to_f32(bits), value);
         }
         assert!(half_to_f32(0x7e00).is_nan() && half_to_f32(0x7c00).is_infinite());

@@ -40,6 +40,11 @@ impl Checkpoint {
         self.entries.insert(name.into(), bytes);
     }
 
+    /// Names of all entries, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
     /// Removes an entry in memory.
     pub fn remove(&mut self, name: &str) {
         self.entries.remove(name);
@@ -67,9 +72,13 @@ mod tests {
         c.set("empty", vec![]);
         c.save()?;
         // A killed writer leaves its temporary file; the checkpoint itself stays whole.
-        std::fs::write(dir.path().join(".partial-x"), b"garbage").map_err(|e| crate::Error::Internal(e.to_string()))?;
+        std::fs::write(dir.path().join(".partial-x"), b"garbage")
+            .map_err(|e| crate::Error::Internal(e.to_string()))?;
         let back = Checkpoint::open(dir.path())?;
-        assert_eq!((back.get("a"), back.get("empty"), back.get("b")), (Some(&[1, 2, 3][..]), Some(&[][..]), None));
+        assert_eq!(
+            (back.get("a"), back.get("empty"), back.get("b")),
+            (Some(&[1, 2, 3][..]), Some(&[][..]), None)
+        );
         Ok(())
     }
 }

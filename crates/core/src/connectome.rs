@@ -40,7 +40,10 @@ impl Connectome {
         let n = units.len();
         for e in &edges {
             if e.source as usize >= n || e.target as usize >= n {
-                return Err(Error::input(format!("units below {n}"), format!("edge {} -> {}", e.source, e.target)));
+                return Err(Error::input(
+                    format!("units below {n}"),
+                    format!("edge {} -> {}", e.source, e.target),
+                ));
             }
             if usize::from(e.kind) >= kinds.len() {
                 return Err(Error::input(format!("synapse kinds below {}", kinds.len()), e.kind.to_string()));
@@ -48,7 +51,10 @@ impl Connectome {
             if !(e.weight.is_finite() && e.delay_ms.is_finite() && e.delay_ms >= 0.0) {
                 return Err(Error::input(
                     "finite weights and non-negative delays",
-                    format!("weight {}, delay {} ms on edge {} -> {}", e.weight, e.delay_ms, e.source, e.target),
+                    format!(
+                        "weight {}, delay {} ms on edge {} -> {}",
+                        e.weight, e.delay_ms, e.source, e.target
+                    ),
                 ));
             }
         }
@@ -116,9 +122,18 @@ impl Noun for Connectome {
         let offsets: Vec<u64> = self.offsets.iter().map(|&o| o as u64).collect();
         let mut store = Store::new(Self::KIND);
         store.push("offsets", Array::from_u64(&[offsets.len()], &offsets)?);
-        store.push("targets", Array::from_u32(&[m], &self.edges.iter().map(|e| e.target).collect::<Vec<_>>())?);
-        store.push("weights", Array::from_f32(&[m], &self.edges.iter().map(|e| e.weight).collect::<Vec<_>>())?);
-        store.push("delays_ms", Array::from_f32(&[m], &self.edges.iter().map(|e| e.delay_ms).collect::<Vec<_>>())?);
+        store.push(
+            "targets",
+            Array::from_u32(&[m], &self.edges.iter().map(|e| e.target).collect::<Vec<_>>())?,
+        );
+        store.push(
+            "weights",
+            Array::from_f32(&[m], &self.edges.iter().map(|e| e.weight).collect::<Vec<_>>())?,
+        );
+        store.push(
+            "delays_ms",
+            Array::from_f32(&[m], &self.edges.iter().map(|e| e.delay_ms).collect::<Vec<_>>())?,
+        );
         store.push("kinds", Array::from_u8(&[m], &self.edges.iter().map(|e| e.kind).collect::<Vec<_>>())?);
         store.meta.insert("units".into(), json!(self.units));
         store.meta.insert("kinds".into(), json!(self.kinds));
@@ -165,7 +180,11 @@ mod tests {
     fn rows_columns_and_file_form_agree() -> Result<()> {
         let edge = |source, target, weight| Edge { source, target, weight, delay_ms: 1.0, kind: 0 };
         let units = (0..3).map(|i| Unit::named(i.to_string())).collect();
-        let c = Connectome::new(units, vec!["chemical".into()], vec![edge(2, 0, 3.0), edge(0, 1, 1.0), edge(0, 2, -2.0)])?;
+        let c = Connectome::new(
+            units,
+            vec!["chemical".into()],
+            vec![edge(2, 0, 3.0), edge(0, 1, 1.0), edge(0, 2, -2.0)],
+        )?;
         assert_eq!(c.outgoing(0).len(), 2);
         assert_eq!(c.dense(None)[2], -2.0);
         let (offsets, order) = c.by_target();

@@ -40,17 +40,17 @@ pub enum Error {
 impl Error {
     /// Wrong configuration value.
     pub fn config(expected: impl Into<String>, got: impl Into<String>) -> Self {
-        Self::Config(Mismatch::new(expected, got))
+        Self::Config(Box::new(Mismatch::new(expected, got)))
     }
 
     /// Unfit input data.
     pub fn input(expected: impl Into<String>, got: impl Into<String>) -> Self {
-        Self::Input(Mismatch::new(expected, got))
+        Self::Input(Box::new(Mismatch::new(expected, got)))
     }
 
     /// Insufficient resources.
     pub fn resources(expected: impl Into<String>, got: impl Into<String>) -> Self {
-        Self::Resources(Mismatch::new(expected, got))
+        Self::Resources(Box::new(Mismatch::new(expected, got)))
     }
 
     /// A file that cannot be read.
@@ -113,8 +113,8 @@ impl Error {
 }
 
 impl Mismatch {
-    fn new(expected: impl Into<String>, got: impl Into<String>) -> Box<Self> {
-        Box::new(Self { expected: expected.into(), got: got.into(), at: None, hint: None })
+    fn new(expected: impl Into<String>, got: impl Into<String>) -> Self {
+        Self { expected: expected.into(), got: got.into(), at: None, hint: None }
     }
 }
 

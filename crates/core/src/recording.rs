@@ -103,7 +103,8 @@ impl Recording {
             ));
         }
         let steps = activity.len() / units.len();
-        let recording = Self { kind, sampling, units, trials: Vec::new(), series: Vec::new(), activity, steps };
+        let recording =
+            Self { kind, sampling, units, trials: Vec::new(), series: Vec::new(), activity, steps };
         recording.check()?;
         Ok(recording)
     }
@@ -139,7 +140,10 @@ impl Recording {
             return Err(Error::input(format!("{} steps in the sampling", self.steps), counted.to_string()));
         }
         if let Some((name, s)) = self.series.iter().find(|(_, s)| s.len() != self.steps) {
-            return Err(Error::input(format!("{} values in series `{name}`", self.steps), s.len().to_string()));
+            return Err(Error::input(
+                format!("{} values in series `{name}`", self.steps),
+                s.len().to_string(),
+            ));
         }
         if let Some(t) = self.trials.iter().find(|t| t.start > t.stop || t.stop > self.steps) {
             return Err(Error::input(
@@ -185,7 +189,9 @@ impl Recording {
     /// Time of each step in seconds; `None` where steps are samples.
     pub fn times_s(&self) -> Option<Vec<f64>> {
         match &self.sampling {
-            Sampling::Rate { hz, start_s } => Some((0..self.steps).map(|i| start_s + i as f64 / hz).collect()),
+            Sampling::Rate { hz, start_s } => {
+                Some((0..self.steps).map(|i| start_s + i as f64 / hz).collect())
+            }
             Sampling::Times(t) => Some(t.clone()),
             Sampling::Samples(_) => None,
         }
@@ -197,7 +203,12 @@ impl Recording {
             None => Ok(()),
             Some(i) => Err(Error::input(
                 "finite activity",
-                format!("{} at unit `{}`, step {}", self.activity[i], self.units[i / self.steps].name, i % self.steps),
+                format!(
+                    "{} at unit `{}`, step {}",
+                    self.activity[i],
+                    self.units[i / self.steps].name,
+                    i % self.steps
+                ),
             )),
         }
     }
@@ -232,8 +243,12 @@ impl Noun for Recording {
             Some(times) => Sampling::Times(times.to_f64()),
             None => field(store, "sampling")?,
         };
-        let mut r =
-            Self::new(field(store, "activity_kind")?, sampling, field(store, "units")?, store.require("activity")?.to_f32())?;
+        let mut r = Self::new(
+            field(store, "activity_kind")?,
+            sampling,
+            field(store, "units")?,
+            store.require("activity")?.to_f32(),
+        )?;
         r.trials = field(store, "trials")?;
         r.series = store
             .arrays

@@ -31,7 +31,10 @@ impl SpikeTrains {
         }
         for &(t, u) in &events {
             if !(0.0..duration_ms).contains(&t) {
-                return Err(Error::input(format!("spike times within [0, {duration_ms}) ms"), format!("{t} ms")));
+                return Err(Error::input(
+                    format!("spike times within [0, {duration_ms}) ms"),
+                    format!("{t} ms"),
+                ));
             }
             if u as usize >= names.len() {
                 return Err(Error::input(format!("units below {}", names.len()), u.to_string()));
@@ -97,7 +100,12 @@ impl SpikeTrains {
             counts[u as usize * bins + ((t / width_ms) as usize).min(bins - 1)] += 1.0;
         }
         let units = self.names.iter().map(Unit::named).collect();
-        Recording::new(ActivityKind::SpikeCounts, Sampling::Rate { hz: 1000.0 / width_ms, start_s: 0.0 }, units, counts)
+        Recording::new(
+            ActivityKind::SpikeCounts,
+            Sampling::Rate { hz: 1000.0 / width_ms, start_s: 0.0 },
+            units,
+            counts,
+        )
     }
 }
 
@@ -117,9 +125,13 @@ impl Noun for SpikeTrains {
         let times = store.require("times_ms")?.to_f64();
         let units = store.require("units")?.to_indices()?;
         if times.len() != units.len() {
-            return Err(Error::input(format!("{} units, one per time", times.len()), units.len().to_string()));
+            return Err(Error::input(
+                format!("{} units, one per time", times.len()),
+                units.len().to_string(),
+            ));
         }
-        let events = times.into_iter().zip(units.into_iter().map(|u| u32::try_from(u).unwrap_or(u32::MAX))).collect();
+        let events =
+            times.into_iter().zip(units.into_iter().map(|u| u32::try_from(u).unwrap_or(u32::MAX))).collect();
         Self::with_names(events, field(store, "names")?, field(store, "duration_ms")?)
     }
 }

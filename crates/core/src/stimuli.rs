@@ -57,10 +57,16 @@ impl Stimuli {
     /// Checks that axes and labels fit.
     pub fn new(kind: StimulusKind, values: Array, labels: Option<Vec<u32>>) -> Result<Self> {
         if values.shape().len() != kind.axes() {
-            return Err(Error::input(format!("{} axes for {kind:?}", kind.axes()), format!("shape {:?}", values.shape())));
+            return Err(Error::input(
+                format!("{} axes for {kind:?}", kind.axes()),
+                format!("shape {:?}", values.shape()),
+            ));
         }
         if let Some(l) = labels.as_ref().filter(|l| l.len() != values.shape()[0]) {
-            return Err(Error::input(format!("{} labels, one per stimulus", values.shape()[0]), format!("{} labels", l.len())));
+            return Err(Error::input(
+                format!("{} labels, one per stimulus", values.shape()[0]),
+                format!("{} labels", l.len()),
+            ));
         }
         Ok(Self { kind, values, labels, classes: Vec::new(), rate_hz: None })
     }
@@ -93,7 +99,9 @@ impl Noun for Stimuli {
 
     fn from_store(store: &Store) -> Result<Self> {
         let labels = match store.get("labels") {
-            Some(l) => Some(l.to_indices()?.into_iter().map(|v| u32::try_from(v).unwrap_or(u32::MAX)).collect()),
+            Some(l) => {
+                Some(l.to_indices()?.into_iter().map(|v| u32::try_from(v).unwrap_or(u32::MAX)).collect())
+            }
             None => None,
         };
         let mut s = Self::new(field(store, "stimulus_kind")?, store.require("values")?.clone(), labels)?;

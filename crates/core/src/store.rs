@@ -85,7 +85,11 @@ impl Store {
         // Foreign files: by offset in the file, which is the order in which they were written.
         found.sort_by_key(|(n, t)| (place(n), t.data().as_ptr() as usize, n.clone()));
         for (name, view) in found {
-            let array = Array::new(from_safe(view.dtype()).map_err(|e| e.at(&name))?, view.shape().to_vec(), view.data().to_vec())?;
+            let array = Array::new(
+                from_safe(view.dtype()).map_err(|e| e.at(&name))?,
+                view.shape().to_vec(),
+                view.data().to_vec(),
+            )?;
             store.arrays.push((name, array));
         }
         Ok(store)
@@ -123,7 +127,11 @@ pub trait Noun: Sized {
     fn load(path: &Path) -> Result<Self> {
         let store = Store::load(path)?;
         if store.kind != Self::KIND {
-            let got = if store.kind.is_empty() { "a plain safetensors file".into() } else { format!("a {}", store.kind) };
+            let got = if store.kind.is_empty() {
+                "a plain safetensors file".into()
+            } else {
+                format!("a {}", store.kind)
+            };
             return Err(Error::input(format!("a {}", Self::KIND), got).at(path.display()));
         }
         Self::from_store(&store).map_err(|e| e.at(path.display()))

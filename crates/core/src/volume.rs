@@ -71,14 +71,14 @@ impl Noun for Volume {
 
     fn from_store(store: &Store) -> Result<Self> {
         let values = store.require("values")?;
-        let shape: [usize; 4] = values
-            .shape()
-            .try_into()
-            .map_err(|_e| Error::input("4 axes (channels, depth, height, width)", format!("{:?}", values.shape())))?;
+        let shape: [usize; 4] = values.shape().try_into().map_err(|_e| {
+            Error::input("4 axes (channels, depth, height, width)", format!("{:?}", values.shape()))
+        })?;
         let mut v = Self::new(shape, values.to_f32(), field(store, "voxel_mm")?)?;
         v.affine = field(store, "affine")?;
         if let Some(l) = store.get("labels") {
-            v.labels = Some(l.to_indices()?.into_iter().map(|x| u16::try_from(x).unwrap_or(u16::MAX)).collect());
+            v.labels =
+                Some(l.to_indices()?.into_iter().map(|x| u16::try_from(x).unwrap_or(u16::MAX)).collect());
         }
         v.check()?;
         Ok(v)

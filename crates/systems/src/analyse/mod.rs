@@ -1,0 +1,3 @@
+//! Analysis of recordings.
+
+wing! {}

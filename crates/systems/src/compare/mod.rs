@@ -1,0 +1,3 @@
+//! Comparison of brains and models.
+
+wing! {}

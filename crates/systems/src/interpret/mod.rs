@@ -1,0 +1,3 @@
+//! Interpretation of trained networks.
+
+wing! {}

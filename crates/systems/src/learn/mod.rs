@@ -1,0 +1,3 @@
+//! Networks and rules that learn.
+
+wing! {}

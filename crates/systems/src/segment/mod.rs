@@ -1,0 +1,3 @@
+//! Segmentation of volumes.
+
+wing! {}

@@ -1,0 +1,3 @@
+//! Spiking and dynamical simulation.
+
+wing! {}

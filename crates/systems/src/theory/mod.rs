@@ -1,0 +1,3 @@
+//! Theory of learning.
+
+wing! {}
