@@ -28,6 +28,9 @@ pub struct Manifest {
     pub profile: String,
     /// SHA-256 of the complete configuration, first 12 hexadecimal digits.
     pub config_hash: String,
+    /// Settings that differ from the profile's preset, as `key=value`.
+    #[serde(default)]
+    pub overrides: Vec<String>,
     /// Seed.
     pub seed: u64,
     /// Replicates.

@@ -111,6 +111,27 @@ pub fn with_nearest_field(error: Error, known: &Table) -> Error {
     }
 }
 
+/// What `table` has different from `preset`, as sorted `key=value`.
+pub fn differences(preset: &Table, table: &Table) -> Vec<String> {
+    let mut before = Vec::new();
+    let mut after = Vec::new();
+    leaves(preset, "", &mut before);
+    leaves(table, "", &mut after);
+    after.retain(|line| !before.contains(line));
+    after.sort_unstable();
+    after
+}
+
+fn leaves(table: &Table, prefix: &str, out: &mut Vec<String>) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Table(inner) => leaves(inner, &path, out),
+            _ => out.push(format!("{path}={value}")),
+        }
+    }
+}
+
 fn collect_names(table: &Table, prefix: &str, out: &mut Vec<String>) {
     for (key, value) in table {
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
@@ -214,6 +235,7 @@ mod tests {
         set(&mut t, "lr=1")?;
         set(&mut t, "inner.depth=7")?;
         set_from_env(&mut t, [("NEUROPIL_SET_STEPS".to_string(), "9".to_string())].into_iter())?;
+        assert_eq!(differences(&to_table(&Demo::default())?, &t), ["inner.depth=7", "lr=1.0", "steps=9"]);
         let d: Demo = from_table(t)?;
         assert_eq!((d.lr, d.inner.depth, d.steps), (1.0, 7, 9));
         Ok(())

@@ -72,6 +72,7 @@ struct Plan {
     inputs: Option<Inputs>,
     files: Vec<InputFile>,
     toml: String,
+    overrides: Vec<String>,
     hash: String,
 }
 
@@ -93,6 +94,7 @@ fn make_plan(entry: &Entry, options: &RunOptions) -> Result<Plan> {
         config::set(&mut table, assignment)?;
     }
     let prepared = (entry.prepare)(table).map_err(|e| config::with_nearest_field(e, &preset))?;
+    let overrides = config::differences(&preset, &prepared.table);
     let toml = config::commented(&prepared.table, &entry.schema());
     let inputs =
         if options.input.is_empty() { None } else { Some(Inputs::assign(&entry.card, &options.input)?) };
@@ -108,7 +110,7 @@ fn make_plan(entry: &Entry, options: &RunOptions) -> Result<Plan> {
         hasher.update(format!("{}={}\n", f.role, f.sha256));
     }
     let hash = hex(&hasher.finalize()).chars().take(12).collect();
-    Ok(Plan { prepared, inputs, files: input_files, toml, hash })
+    Ok(Plan { prepared, inputs, files: input_files, toml, overrides, hash })
 }
 
 fn profile_name(options: &RunOptions) -> &'static str {
@@ -199,6 +201,7 @@ fn open_folder(entry: &Entry, options: &RunOptions, plan: &Plan) -> Result<(RunF
         system: slug.into(),
         profile: profile_name(options).into(),
         config_hash: plan.hash.clone(),
+        overrides: plan.overrides.clone(),
         seed: options.seed,
         replicates: plan.prepared.replicates,
         inputs: plan.files.clone(),

@@ -3,6 +3,7 @@
 //! A [`System`] is a configuration with a [`Card`]; [`execute`] runs it in a run folder, hands it a [`Run`] (random
 //! streams, progress, checkpoints, claims, figures) and leaves `report.json`, `report.html` and a manifest behind.
 
+pub mod board;
 pub mod card;
 pub mod config;
 pub mod execute;

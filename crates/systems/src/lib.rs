@@ -25,9 +25,13 @@ pub mod segment;
 pub mod simulate;
 pub mod theory;
 
-/// All systems, by wing and then by number.
-pub fn catalogue() -> Vec<Entry> {
-    let mut all: Vec<Entry> = [
+/// The face of each wing: the first system in its list.
+pub fn tour() -> Vec<Entry> {
+    wings().iter().filter_map(|w| w.first().copied()).collect()
+}
+
+fn wings() -> [Vec<Entry>; 7] {
+    [
         simulate::entries(),
         learn::entries(),
         theory::entries(),
@@ -36,7 +40,11 @@ pub fn catalogue() -> Vec<Entry> {
         compare::entries(),
         segment::entries(),
     ]
-    .concat();
+}
+
+/// All systems, by wing and then by number.
+pub fn catalogue() -> Vec<Entry> {
+    let mut all: Vec<Entry> = wings().concat();
     all.sort_by_key(|e| (e.card.wing, e.card.number));
     all
 }
