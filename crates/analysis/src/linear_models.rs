@@ -284,7 +284,9 @@ impl Ar1Sums {
         }
         // Regressors: allowed sources that were seen together with the target at least once.
         let mut used = vec![false; n];
-        with_target.iter().for_each(|(s, _)| s.seen.iter().for_each(|&u| used[u] = true));
+        for &u in with_target.iter().flat_map(|(s, _)| &s.seen) {
+            used[u] = true;
+        }
         let sources: Vec<usize> =
             (0..n).filter(|&i| used[i] && mask.is_none_or(|m| m[target * n + i])).collect();
         let p = sources.len();
@@ -306,10 +308,14 @@ impl Ar1Sums {
                 mean[g] += s.now[k];
                 rhs[g] += s.lagged[k * width + j];
                 let (from, to) = (&s.gram[k * width..(k + 1) * width], &mut gram[g * p..(g + 1) * p]);
-                local.iter().for_each(|&(l, h)| to[h] += from[l]);
+                for &(l, h) in &local {
+                    to[h] += from[l];
+                }
             }
         }
-        mean.iter_mut().for_each(|m| *m /= count);
+        for m in &mut mean {
+            *m /= count;
+        }
         target_mean /= count;
         for i in 0..p {
             rhs[i] -= count * mean[i] * target_mean;
@@ -370,7 +376,9 @@ fn column_means(values: &[f64], width: usize) -> Vec<f64> {
         mean.iter_mut().zip(row).for_each(|(m, v)| *m += v);
     }
     let n = (values.len() / width) as f64;
-    mean.iter_mut().for_each(|m| *m /= n);
+    for m in &mut mean {
+        *m /= n;
+    }
     mean
 }
 
@@ -444,7 +452,9 @@ fn solve_positive(mut a: Vec<f64>, n: usize, b: &mut [f64], columns: usize) -> R
             let l = a[(i + 1 + k) * n + i];
             row.iter_mut().zip(below).for_each(|(v, w)| *v -= l * w);
         }
-        row.iter_mut().for_each(|v| *v /= a[i * n + i]);
+        for v in row.iter_mut() {
+            *v /= a[i * n + i];
+        }
     }
     Ok(())
 }

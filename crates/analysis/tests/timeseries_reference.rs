@@ -8,6 +8,7 @@ use neuropil_analysis::timeseries::{
 };
 use std::collections::BTreeMap;
 
+#[expect(clippy::expect_used, reason = "a broken reference file must fail the test")]
 fn reference() -> BTreeMap<&'static str, Vec<f64>> {
     include_str!("reference/timeseries.txt")
         .lines()
