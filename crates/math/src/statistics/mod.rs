@@ -1,0 +1,17 @@
+//! Descriptive statistics, rank correlations, tests and resampling.
+
+mod correlation;
+mod descriptive;
+mod resampling;
+mod testing;
+
+pub use correlation::{kendall_tau_a, kendall_tau_b, pearson, spearman};
+pub use descriptive::{
+    argsort, mean, mean_and_interval, median, quantile, quantile_of_sorted, quantiles, ranks,
+    sample_variance, sd, sem, variance, z_scores,
+};
+pub use resampling::{bootstrap_indices, bootstrap_means, percentile_interval, permutation_p};
+pub use testing::{
+    auroc, benjamini_hochberg, binomial_interval, bonferroni, normal_cdf, normal_quantile, one_sample_t,
+    paired_t, student_t_quantile, student_t_two_sided_p, welch_t,
+};
