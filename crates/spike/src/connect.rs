@@ -53,7 +53,8 @@ impl Connector {
             if sources == targets {
                 Ok(())
             } else {
-                Err(Error::config("populations of the same size", format!("{sources} and {targets}")).at("connector"))
+                Err(Error::config("populations of the same size", format!("{sources} and {targets}"))
+                    .at("connector"))
             }
         };
         match self {
@@ -62,8 +63,12 @@ impl Connector {
             Self::AllToAllExceptSelf => square().and_then(|()| make(Layout::Dense { skip_self: true })),
             Self::AllToOne(0) if targets == 1 => make(Layout::Dense { skip_self: false }),
             Self::OneToAll(0) if sources == 1 => make(Layout::Dense { skip_self: false }),
-            Self::AllToOne(t) => make(sparse(sources, targets, (0..sources as u32).map(|s| (s, *t)).collect())?),
-            Self::OneToAll(s) => make(sparse(sources, targets, (0..targets as u32).map(|t| (*s, t)).collect())?),
+            Self::AllToOne(t) => {
+                make(sparse(sources, targets, (0..sources as u32).map(|s| (s, *t)).collect())?)
+            }
+            Self::OneToAll(s) => {
+                make(sparse(sources, targets, (0..targets as u32).map(|t| (*s, t)).collect())?)
+            }
             Self::Pairs(pairs) => make(sparse(sources, targets, pairs.clone())?),
             Self::Weighted(list) => weighted(sources, targets, list),
             Self::FixedIndegree(k) => {
@@ -84,7 +89,11 @@ impl Connector {
                 }
                 make(sparse(sources, targets, pairs)?)
             }
-            Self::Bernoulli(p) => make(sparse(sources, targets, bernoulli(*p, sources, targets, stream.ok_or_else(no_stream)?)?)?),
+            Self::Bernoulli(p) => make(sparse(
+                sources,
+                targets,
+                bernoulli(*p, sources, targets, stream.ok_or_else(no_stream)?)?,
+            )?),
         }
     }
 }
@@ -141,7 +150,8 @@ fn in_range(s: u32, t: u32, sources: usize, targets: usize) -> Result<()> {
     if (s as usize) < sources && (t as usize) < targets {
         Ok(())
     } else {
-        Err(Error::input(format!("pairs within {sources} x {targets}"), format!("{s} -> {t}")).at("connector"))
+        Err(Error::input(format!("pairs within {sources} x {targets}"), format!("{s} -> {t}"))
+            .at("connector"))
     }
 }
 
@@ -149,7 +159,9 @@ fn sparse(sources: usize, targets: usize, mut pairs: Vec<(u32, u32)>) -> Result<
     pairs.iter().try_for_each(|&(s, t)| in_range(s, t, sources, targets))?;
     pairs.sort_unstable();
     let mut offsets = vec![0; sources + 1];
-    pairs.iter().for_each(|p| offsets[p.0 as usize + 1] += 1);
+    for p in &pairs {
+        offsets[p.0 as usize + 1] += 1;
+    }
     (0..sources).for_each(|i| offsets[i + 1] += offsets[i]);
     Ok(Layout::Sparse { offsets, targets: pairs.into_iter().map(|p| p.1).collect() })
 }
@@ -158,14 +170,19 @@ fn weighted(sources: usize, targets: usize, list: &[(u32, u32, f64, u32)]) -> Re
     for &(s, t, w, d) in list {
         in_range(s, t, sources, targets)?;
         if !w.is_finite() || d == 0 {
-            return Err(Error::input("finite weights and delays of at least 1 step", format!("{s} -> {t}: {w}, {d}"))
-                .at("connector"));
+            return Err(Error::input(
+                "finite weights and delays of at least 1 step",
+                format!("{s} -> {t}: {w}, {d}"),
+            )
+            .at("connector"));
         }
     }
     let mut list = list.to_vec();
     list.sort_by_key(|e| (e.0, e.1, e.3));
     let mut offsets = vec![0; sources + 1];
-    list.iter().for_each(|e| offsets[e.0 as usize + 1] += 1);
+    for e in &list {
+        offsets[e.0 as usize + 1] += 1;
+    }
     (0..sources).for_each(|i| offsets[i + 1] += offsets[i]);
     let column = |f: fn(&(u32, u32, f64, u32)) -> u32| list.iter().map(f).collect::<Vec<_>>();
     let mut delays = column(|e| e.3);

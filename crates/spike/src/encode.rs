@@ -17,7 +17,9 @@ fn check(values: &[f64], duration_ms: f64) -> Result<()> {
 pub fn rate(values: &[f64], max_rate_hz: f64, duration_ms: f64, stream: &mut Stream) -> Result<SpikeTrains> {
     check(values, duration_ms)?;
     if !(max_rate_hz.is_finite() && max_rate_hz >= 0.0 && max_rate_hz * duration_ms < 1e10) {
-        return Err(Error::config("a finite rate of at least 0 Hz", format!("{max_rate_hz} Hz")).at("max_rate_hz"));
+        return Err(
+            Error::config("a finite rate of at least 0 Hz", format!("{max_rate_hz} Hz")).at("max_rate_hz")
+        );
     }
     let mut events = Vec::new();
     for (i, v) in values.iter().enumerate() {

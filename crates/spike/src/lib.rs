@@ -41,8 +41,8 @@ pub mod synapses;
 pub use connect::Connector;
 pub use network::{Network, PopulationId, Projection, ProjectionId};
 pub use neurons::{
-    IfCurrExp, IfCurrExpParameters, LifDelta, LifExp, LifParameters, Neuron, Neurons, PerfectIf, PerfectIfParameters,
-    PoissonSource, SpikeList,
+    IfCurrExp, IfCurrExpParameters, LifDelta, LifExp, LifParameters, Neuron, Neurons, PerfectIf,
+    PerfectIfParameters, PoissonSource, SpikeList,
 };
 pub use plasticity::{PairLoop, PairStdp, Plasticity, Rule, StdpParameters};
 pub use record::{StateRecorder, WeightRecorder};

@@ -112,8 +112,14 @@ impl Network {
         let mut neurons = neurons.into();
         neurons.prepare(self.dt_ms).map_err(|e| e.at(name))?;
         let ring = DelayRing::new(neurons.len(), neurons.receptors(), 1);
-        let population =
-            Population { name: name.into(), neurons, ring, spikes: Vec::new(), recorded: false, asleep: false };
+        let population = Population {
+            name: name.into(),
+            neurons,
+            ring,
+            spikes: Vec::new(),
+            recorded: false,
+            asleep: false,
+        };
         self.populations.push(population);
         Ok(PopulationId(self.populations.len() - 1))
     }
@@ -153,9 +159,11 @@ impl Network {
         let place = format!("{} -> {}", from.name, to.name);
         let receptor = projection.receptor.index();
         if receptor >= to.neurons.receptors() {
-            return Err(
-                Error::config(format!("receptors below {}", to.neurons.receptors()), receptor.to_string()).at(place)
-            );
+            return Err(Error::config(
+                format!("receptors below {}", to.neurons.receptors()),
+                receptor.to_string(),
+            )
+            .at(place));
         }
         if projection.delay == 0 {
             return Err(Error::config("a delay of at least 1 step", "0").at(place));
@@ -176,9 +184,9 @@ impl Network {
     }
 
     fn population(&self, id: PopulationId) -> Result<&Population> {
-        self.populations
-            .get(id.0)
-            .ok_or_else(|| Error::config(format!("populations below {}", self.populations.len()), id.0.to_string()))
+        self.populations.get(id.0).ok_or_else(|| {
+            Error::config(format!("populations below {}", self.populations.len()), id.0.to_string())
+        })
     }
 
     /// Step size in ms.
@@ -220,7 +228,11 @@ impl Network {
                 spiked = true;
                 if p.recorded {
                     let population = index as u32;
-                    self.record.extend(p.spikes.iter().map(|&neuron| Spike { step: now, population, neuron }));
+                    self.record.extend(p.spikes.iter().map(|&neuron| Spike {
+                        step: now,
+                        population,
+                        neuron,
+                    }));
                 }
             }
         }
@@ -305,9 +317,9 @@ impl Network {
 
     /// All projections as (source, target, receptor, synapses, plastic), in order of creation.
     pub fn projections(&self) -> impl Iterator<Item = (PopulationId, PopulationId, usize, &Synapses, bool)> {
-        self.links
-            .iter()
-            .map(|l| (PopulationId(l.source), PopulationId(l.target), l.receptor, &l.synapses, l.plasticity.is_some()))
+        self.links.iter().map(|l| {
+            (PopulationId(l.source), PopulationId(l.target), l.receptor, &l.synapses, l.plasticity.is_some())
+        })
     }
 
     /// The synapses of a projection.

@@ -2,8 +2,8 @@
 
 use crate::network::{Network, PopulationId, ProjectionId};
 use crate::neurons::Neuron;
-use neuropil_core::{ActivityKind, Array, Error, Recording, Result, Sampling};
 use neuropil_core::recording::Unit;
+use neuropil_core::{ActivityKind, Array, Error, Recording, Result, Sampling};
 use serde::{Deserialize, Serialize};
 
 /// Membrane potentials of chosen neurons, one sample per call.
@@ -20,7 +20,10 @@ impl StateRecorder {
     pub fn new(network: &Network, population: PopulationId, neurons: &[usize], every: u64) -> Result<Self> {
         let n = network.neurons(population).map_or(0, Neuron::len);
         if network.neurons(population).and_then(Neuron::potentials_mv).is_none() {
-            return Err(Error::config("a population with potentials", format!("`{}`", network.name(population))));
+            return Err(Error::config(
+                "a population with potentials",
+                format!("`{}`", network.name(population)),
+            ));
         }
         if let Some(i) = neurons.iter().find(|&&i| i >= n) {
             return Err(Error::config(format!("neurons below {n}"), i.to_string()));
@@ -33,7 +36,7 @@ impl StateRecorder {
 
     /// Takes a sample if the step just done is due; call it after every step.
     pub fn sample(&mut self, network: &Network) {
-        if network.now() % self.every == 0
+        if network.now().is_multiple_of(self.every)
             && let Some(v) = network.neurons(self.population).and_then(Neuron::potentials_mv)
         {
             self.samples.extend(self.neurons.iter().map(|&i| v[i]));
@@ -78,7 +81,9 @@ pub struct WeightRecorder {
 impl WeightRecorder {
     /// A recorder of one projection.
     pub fn new(network: &Network, projection: ProjectionId) -> Result<Self> {
-        let s = network.synapses(projection).ok_or_else(|| Error::config("a projection of the network", "none"))?;
+        let s = network
+            .synapses(projection)
+            .ok_or_else(|| Error::config("a projection of the network", "none"))?;
         let (rows, columns) = (s.sources(), s.targets());
         Ok(Self { projection, rows, columns, times_ms: Vec::new(), samples: Vec::new() })
     }

@@ -19,7 +19,13 @@ impl DelayRing {
     /// An empty ring for delays up to `max_delay` steps.
     pub fn new(neurons: usize, receptors: usize, max_delay: usize) -> Self {
         let slots = max_delay + 1;
-        Self { neurons, receptors, dirty: vec![false; slots], data: vec![0.0; slots * receptors * neurons], pending: 0 }
+        Self {
+            neurons,
+            receptors,
+            dirty: vec![false; slots],
+            data: vec![0.0; slots * receptors * neurons],
+            pending: 0,
+        }
     }
 
     /// Longest delay in steps that fits.
@@ -38,7 +44,8 @@ impl DelayRing {
             if self.dirty[from] {
                 let to = larger.slot(now + ahead);
                 let width = self.receptors * self.neurons;
-                larger.data[to * width..(to + 1) * width].copy_from_slice(&self.data[from * width..(from + 1) * width]);
+                larger.data[to * width..(to + 1) * width]
+                    .copy_from_slice(&self.data[from * width..(from + 1) * width]);
                 larger.dirty[to] = true;
                 larger.pending += 1;
             }

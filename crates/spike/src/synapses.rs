@@ -68,9 +68,14 @@ impl Synapses {
         }
         let count = match &layout {
             Layout::OneToOne => sources.min(targets),
-            Layout::Dense { .. } => sources.checked_mul(targets).filter(|&n| n <= 1 << 33).ok_or_else(|| {
-                Error::resources("at most 2^33 synapses in a dense projection", format!("{sources} x {targets}"))
-            })?,
+            Layout::Dense { .. } => {
+                sources.checked_mul(targets).filter(|&n| n <= 1 << 33).ok_or_else(|| {
+                    Error::resources(
+                        "at most 2^33 synapses in a dense projection",
+                        format!("{sources} x {targets}"),
+                    )
+                })?
+            }
             Layout::Sparse { targets, .. } => targets.len(),
         };
         let mut synapses = Self {
@@ -197,7 +202,9 @@ impl Synapses {
                             slot[..s].iter_mut().for_each(|x| *x += w);
                             slot[s + 1..].iter_mut().for_each(|x| *x += w);
                         } else {
-                            slot.iter_mut().for_each(|x| *x += w);
+                            for x in slot.iter_mut() {
+                                *x += w;
+                            }
                         }
                     } else {
                         // The diagonal of a layout without self-connections holds 0.
@@ -209,16 +216,25 @@ impl Synapses {
             Layout::Sparse { offsets, targets } if self.delays.len() == 1 => {
                 let slot = ring.at(now + delay, receptor);
                 for &s in sources {
-                    for k in offsets[s as usize]..offsets[s as usize + 1] {
-                        slot[targets[k] as usize] += self.weights[if self.shared { 0 } else { k }];
+                    let row = offsets[s as usize]..offsets[s as usize + 1];
+                    if self.shared {
+                        for &t in &targets[row] {
+                            slot[t as usize] += self.weights[0];
+                        }
+                    } else {
+                        for (&t, w) in targets[row.clone()].iter().zip(&self.weights[row]) {
+                            slot[t as usize] += w;
+                        }
                     }
                 }
             }
             Layout::Sparse { offsets, targets } => {
                 for &s in sources {
-                    for k in offsets[s as usize]..offsets[s as usize + 1] {
-                        ring.at(now + u64::from(self.delays[k]), receptor)[targets[k] as usize] +=
-                            self.weights[if self.shared { 0 } else { k }];
+                    // Synapses with delays of their own come from a list, which gives each its weight as well.
+                    let row = offsets[s as usize]..offsets[s as usize + 1];
+                    let ends = targets[row.clone()].iter().zip(&self.delays[row.clone()]);
+                    for ((&t, &d), w) in ends.zip(&self.weights[row]) {
+                        ring.at(now + u64::from(d), receptor)[t as usize] += w;
                     }
                 }
             }
@@ -228,14 +244,19 @@ impl Synapses {
     /// Sets `w <- change(w, a, b)` for every synapse from a listed source (with its amount a) to a listed target (with
     /// its amount b). Cost: listed sources times listed targets for dense layouts, the rows of the listed sources for
     /// sparse ones. Targets must not repeat and amounts of 0 may be skipped.
-    pub fn adjust(&mut self, sources: &[(u32, f64)], targets: &[(u32, f64)], change: impl Fn(f64, f64, f64) -> f64) {
+    pub fn adjust(
+        &mut self,
+        sources: &[(u32, f64)],
+        targets: &[(u32, f64)],
+        change: impl Fn(f64, f64, f64) -> f64,
+    ) {
         if self.shared {
             return;
         }
         match &self.layout {
             Layout::OneToOne => {
                 self.marked.resize(self.targets, 0.0);
-                targets.iter().for_each(|&(t, b)| self.marked[t as usize] = b);
+                mark(&mut self.marked, targets, |b| b);
                 for &(s, a) in sources {
                     let b = self.marked.get(s as usize).copied().unwrap_or(0.0);
                     if b != 0.0 {
@@ -243,7 +264,7 @@ impl Synapses {
                         *w = change(*w, a, b);
                     }
                 }
-                targets.iter().for_each(|&(t, _)| self.marked[t as usize] = 0.0);
+                mark(&mut self.marked, targets, |_| 0.0);
             }
             Layout::Dense { skip_self } => {
                 for &(s, a) in sources {
@@ -258,17 +279,24 @@ impl Synapses {
             }
             Layout::Sparse { offsets, targets: ends } => {
                 self.marked.resize(self.targets, 0.0);
-                targets.iter().for_each(|&(t, b)| self.marked[t as usize] = b);
+                mark(&mut self.marked, targets, |b| b);
                 for &(s, a) in sources {
-                    for k in offsets[s as usize]..offsets[s as usize + 1] {
-                        let b = self.marked[ends[k] as usize];
+                    let row = offsets[s as usize]..offsets[s as usize + 1];
+                    for (&t, w) in ends[row.clone()].iter().zip(&mut self.weights[row]) {
+                        let b = self.marked[t as usize];
                         if b != 0.0 {
-                            self.weights[k] = change(self.weights[k], a, b);
+                            *w = change(*w, a, b);
                         }
                     }
                 }
-                targets.iter().for_each(|&(t, _)| self.marked[t as usize] = 0.0);
+                mark(&mut self.marked, targets, |_| 0.0);
             }
         }
+    }
+}
+
+fn mark(marked: &mut [f64], targets: &[(u32, f64)], amount: impl Fn(f64) -> f64) {
+    for &(t, b) in targets {
+        marked[t as usize] = amount(b);
     }
 }

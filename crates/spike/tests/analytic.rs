@@ -2,8 +2,9 @@
 
 use neuropil_core::{Result, Streams};
 use neuropil_spike::{
-    Connector, IfCurrExp, IfCurrExpParameters, LifDelta, LifExp, LifParameters, Network, Neuron, PairLoop, PairStdp,
-    PerfectIf, PerfectIfParameters, Plasticity, Projection, ProjectionId, SpikeList, StateRecorder, StdpParameters,
+    Connector, IfCurrExp, IfCurrExpParameters, LifDelta, LifExp, LifParameters, Network, Neuron, PairLoop,
+    PairStdp, PerfectIf, PerfectIfParameters, Plasticity, Projection, ProjectionId, SpikeList, StateRecorder,
+    StdpParameters,
 };
 
 /// Potentials of one neuron after each of `steps` steps of `dt`, driven by the network around it.
@@ -76,12 +77,16 @@ fn dc_driven_spike_times_are_exact() -> Result<()> {
 
 #[test]
 fn a_perfect_integrator_counts_its_input() -> Result<()> {
-    let p = PerfectIfParameters { drift_mv_per_ms: 0.25, keep_excess: true, ..PerfectIfParameters::default() };
+    let p =
+        PerfectIfParameters { drift_mv_per_ms: 0.25, keep_excess: true, ..PerfectIfParameters::default() };
     let mut network = Network::new(1.0)?;
     let cell = network.add("cell", PerfectIf::uniform(1, p)?)?;
     network.record(cell);
     network.run(100);
-    assert_eq!(network.recorded().iter().map(|s| s.step).collect::<Vec<_>>(), (3..100).step_by(4).collect::<Vec<_>>());
+    assert_eq!(
+        network.recorded().iter().map(|s| s.step).collect::<Vec<_>>(),
+        (3..100).step_by(4).collect::<Vec<_>>()
+    );
     Ok(())
 }
 
@@ -104,7 +109,13 @@ fn the_discrete_scheme_follows_its_own_closed_form() -> Result<()> {
 }
 
 /// Weight after each step for one synapse whose ends spike at the given steps.
-fn weights(rule: impl Into<Plasticity>, initial: f64, pre: &[u64], post: &[u64], steps: u64) -> Result<Vec<f64>> {
+fn weights(
+    rule: impl Into<Plasticity>,
+    initial: f64,
+    pre: &[u64],
+    post: &[u64],
+    steps: u64,
+) -> Result<Vec<f64>> {
     let mut network = Network::new(1.0)?;
     let list = |steps: &[u64]| SpikeList::new(1, steps.iter().map(|&t| (t, 0)).collect());
     let source = network.add("pre", list(pre)?)?;
@@ -141,10 +152,9 @@ fn stdp_pairs_by_hand() -> Result<()> {
         (&[5], &[2, 3, 7], e(3.0) - e(2.0) - e(1.0)),
     ];
     for (pre, post, want) in cases {
-        for w in [
-            weights(PairStdp::new(p)?, 0.0, pre, post, 12)?,
-            weights(PairLoop::new(p)?, 0.0, pre, post, 12)?,
-        ] {
+        for w in
+            [weights(PairStdp::new(p)?, 0.0, pre, post, 12)?, weights(PairLoop::new(p)?, 0.0, pre, post, 12)?]
+        {
             assert!((w[11] - want).abs() < 1e-14 * 100.0, "{pre:?} {post:?}: {} {want}", w[11]);
         }
     }
@@ -167,7 +177,9 @@ fn stdp_clips_after_each_kind_of_change() -> Result<()> {
 
 #[test]
 fn traces_equal_the_pair_loop_on_random_spikes() -> Result<()> {
-    for (seed, connector) in [Connector::AllToAll, Connector::AllToAllExceptSelf, Connector::Bernoulli(0.4)].iter().enumerate() {
+    for (seed, connector) in
+        [Connector::AllToAll, Connector::AllToAllExceptSelf, Connector::Bernoulli(0.4)].iter().enumerate()
+    {
         let mut finals = Vec::new();
         for fast in [true, false] {
             let streams = Streams::new(seed as u64);
@@ -181,7 +193,12 @@ fn traces_equal_the_pair_loop_on_random_spikes() -> Result<()> {
             let driver = network.add("driver", SpikeList::new(6, post)?)?;
             let target = network.add("post", PerfectIf::uniform(6, PerfectIfParameters::default())?)?;
             network.connect(driver, target, &Connector::OneToOne, &Projection::excitatory(2.0, 1))?;
-            let p = StdpParameters { a_plus: 0.5, a_minus: 0.4, dendritic_delay: seed as u32, ..StdpParameters::default() };
+            let p = StdpParameters {
+                a_plus: 0.5,
+                a_minus: 0.4,
+                dendritic_delay: seed as u32,
+                ..StdpParameters::default()
+            };
             let rule: Plasticity = if fast { PairStdp::new(p)?.into() } else { PairLoop::new(p)?.into() };
             let plastic = Projection::inhibitory(0.0, 1000).plastic(rule);
             let mut stream = streams.stream("connect", 0);

@@ -1,5 +1,7 @@
 //! Leaky integrate-and-fire with exponential currents in the discrete scheme of the SpiNNaker tools.
 
+#![expect(clippy::inline_always, reason = "the loop must be inlined into the wide forms of the dispatcher")]
+
 use super::{CURRENT_FLOOR, Neuron, check_above, check_count, check_finite, refractory_steps};
 use crate::kernels::{Kernel, widest};
 use neuropil_core::{Error, Result};
@@ -67,8 +69,11 @@ impl IfCurrExpParameters {
             check_above(s, 0.0, "input_saturation_na")?;
         }
         if self.v_init_mv >= self.v_thresh_mv {
-            return Err(Error::config("an initial potential below the threshold", format!("{} mv", self.v_init_mv))
-                .at("v_init_mv"));
+            return Err(Error::config(
+                "an initial potential below the threshold",
+                format!("{} mv", self.v_init_mv),
+            )
+            .at("v_init_mv"));
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Leaky integrate-and-fire with input as jumps of the potential.
 
+#![expect(clippy::inline_always, reason = "the loop must be inlined into the wide forms of the dispatcher")]
+
 use super::{LifParameters, Neuron, check_count, refractory_steps};
 use crate::kernels::{Kernel, widest};
 use neuropil_core::Result;
@@ -44,7 +46,8 @@ impl LifDelta {
     pub fn new(n: usize, parameters: Vec<LifParameters>) -> Result<Self> {
         check_count(&parameters, n)?;
         parameters.iter().try_for_each(LifParameters::check)?;
-        let mut cells = Self { parameters, coefficients: Vec::new(), v: vec![0.0; n], refractory: vec![0; n] };
+        let mut cells =
+            Self { parameters, coefficients: Vec::new(), v: vec![0.0; n], refractory: vec![0; n] };
         cells.reset();
         Ok(cells)
     }

@@ -1,5 +1,7 @@
 //! Leaky integrate-and-fire with exponential currents, integrated exactly.
 
+#![expect(clippy::inline_always, reason = "the loop must be inlined into the wide forms of the dispatcher")]
+
 use super::{CURRENT_FLOOR, LifParameters, Neuron, check_count, refractory_steps};
 use crate::kernels::{Kernel, widest};
 use neuropil_core::{Error, Result};

@@ -134,7 +134,9 @@ pub(crate) fn check_finite(value: f64, field: &str) -> Result<()> {
 /// Refractory time in whole steps, rounded up (1e-9 of a step forgives the representation of decimal fractions).
 pub(crate) fn refractory_steps(tau_ms: f64, dt_ms: f64) -> Result<u64> {
     if !(tau_ms.is_finite() && tau_ms >= 0.0 && tau_ms / dt_ms < 1e9) {
-        return Err(Error::config("a refractory time of 0 to 1e9 steps", format!("{tau_ms} ms")).at("tau_refrac_ms"));
+        return Err(
+            Error::config("a refractory time of 0 to 1e9 steps", format!("{tau_ms} ms")).at("tau_refrac_ms")
+        );
     }
     Ok((tau_ms / dt_ms - 1e-9).ceil().max(0.0) as u64)
 }

@@ -89,8 +89,11 @@ impl Neuron for PerfectIf {
 
     fn prepare(&mut self, dt_ms: f64) -> Result<()> {
         self.dt_ms = dt_ms;
-        self.waits =
-            self.parameters.iter().map(|p| refractory_steps(p.tau_refrac_ms, dt_ms)).collect::<Result<_>>()?;
+        self.waits = self
+            .parameters
+            .iter()
+            .map(|p| refractory_steps(p.tau_refrac_ms, dt_ms))
+            .collect::<Result<_>>()?;
         Ok(())
     }
 

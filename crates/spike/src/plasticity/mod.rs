@@ -33,6 +33,7 @@ macro_rules! rules {
         /// Any plasticity rule.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[allow(missing_docs)]
+        #[expect(clippy::large_enum_variant, reason = "one value per projection")]
         pub enum Plasticity {
             $($rule($rule)),+
         }
@@ -118,7 +119,8 @@ impl StdpParameters {
             }
         }
         if !(self.w_min.is_finite() && self.w_max.is_finite() && self.w_min <= self.w_max) {
-            return Err(Error::config("finite w_min <= w_max", format!("{} and {}", self.w_min, self.w_max)).at("w_max"));
+            return Err(Error::config("finite w_min <= w_max", format!("{} and {}", self.w_min, self.w_max))
+                .at("w_max"));
         }
         Ok(())
     }

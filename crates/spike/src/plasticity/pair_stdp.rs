@@ -39,15 +39,12 @@ impl Traces {
         let Self { decay, value, last, alive, is_alive } = self;
         alive.retain(|&i| {
             let age = now - last[i as usize];
-            match decay.get(age as usize) {
-                Some(d) => {
-                    out.push((i, scale * (value[i as usize] * d)));
-                    true
-                }
-                None => {
-                    is_alive[i as usize] = false;
-                    false
-                }
+            if let Some(d) = decay.get(age as usize) {
+                out.push((i, scale * (value[i as usize] * d)));
+                true
+            } else {
+                is_alive[i as usize] = false;
+                false
             }
         });
     }
