@@ -1,5 +1,8 @@
 //! What can be typed.
 
+#![expect(clippy::struct_excessive_bools, reason = "one field per flag, as typed")]
+#![expect(clippy::option_option, reason = "`--resume` may stand alone or with a folder")]
+
 use clap::{Args, Parser, Subcommand};
 use neuropil::experiment::Profile;
 use std::path::PathBuf;
@@ -171,6 +174,9 @@ pub struct BoardArgs {
     /// A file written by `board --json` instead of run folders
     #[arg(long, value_name = "FILE", conflicts_with = "runs")]
     pub from: Option<PathBuf>,
+    /// Exit with 1 if a claim that this file (written by `board --json`) shows as met is now missed
+    #[arg(long, value_name = "FILE", conflicts_with = "form")]
+    pub against: Option<PathBuf>,
     /// JSON
     #[arg(long, group = "form")]
     pub json: bool,

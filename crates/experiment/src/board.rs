@@ -18,7 +18,9 @@ pub fn collect(root: &Path) -> Result<(Vec<BoardRow>, Vec<Error>)> {
                     profile = format!("{profile} ({})", manifest.overrides.join(", "));
                 }
                 let mut rows = BoardRow::from_report(&report, &folder.display().to_string());
-                rows.iter_mut().for_each(|r| r.profile.clone_from(&profile));
+                for row in &mut rows {
+                    row.profile.clone_from(&profile);
+                }
                 let key = (report.system.clone(), profile, report.seed);
                 // Folder names start with the time, so a later folder of the same second also wins.
                 let started = manifest.started_unix_s;

@@ -4,7 +4,7 @@ use crate::args::BoardArgs;
 use crate::output;
 use neuropil::core::Result;
 use neuropil::experiment::board;
-use neuropil::plot::{board_markdown, board_page, board_terminal};
+use neuropil::plot::{BoardRow, board_markdown, board_page, board_terminal};
 
 pub fn board(args: &BoardArgs) -> Result<u8> {
     let rows = match &args.from {
@@ -17,6 +17,9 @@ pub fn board(args: &BoardArgs) -> Result<u8> {
             rows
         }
     };
+    if let Some(file) = &args.against {
+        return against(&rows, &board::read_rows(file)?);
+    }
     let text = if args.json {
         serde_json::to_string_pretty(&rows).map_err(|e| neuropil::core::Error::Internal(e.to_string()))?
     } else if args.html {
@@ -29,4 +32,20 @@ pub fn board(args: &BoardArgs) -> Result<u8> {
     // Showing a miss is not a failure of the command that shows it.
     output::line(text.trim_end())?;
     Ok(0)
+}
+
+/// Claims that `before` shows as met and `now` as missed.
+fn against(now: &[BoardRow], before: &[BoardRow]) -> Result<u8> {
+    let was_met = |r: &&BoardRow| {
+        before
+            .iter()
+            .any(|b| (&b.system, &b.profile, &b.claim, b.passed) == (&r.system, &r.profile, &r.claim, true))
+    };
+    let lost: Vec<&BoardRow> = now.iter().filter(|r| !r.passed && !r.speed).filter(was_met).collect();
+    for r in &lost {
+        let value = r.value.map_or("not finite".into(), |v| v.to_string());
+        output::line(format!("lost: {} {} {}: {value}, bar {}", r.system, r.profile, r.claim, r.bar))?;
+    }
+    output::line(format!("{} claims, {} of them met before and missed now", now.len(), lost.len()))?;
+    Ok(u8::from(!lost.is_empty()))
 }
