@@ -1,6 +1,15 @@
 //! Estimators without gradients: from recordings and graphs to numbers.
 
+pub mod bootstrap;
+pub mod cka;
 pub mod communities;
+pub mod geodesics;
+pub mod geotopology;
+pub mod identification;
 pub mod linear_models;
+pub mod mds;
 pub mod power_law;
+pub mod procrustes;
+pub mod rdm;
 pub mod timeseries;
+pub mod topology;
