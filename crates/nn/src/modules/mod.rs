@@ -1,0 +1,11 @@
+//! Layers: plain structs that hold parameter handles and sizes. `forward` takes the [`Pass`](crate::Pass) first.
+
+mod basic;
+mod conv;
+mod recurrent;
+mod transformer;
+
+pub use basic::{Embedding, LayerNorm, Linear, Mlp, act, cross_entropy, masked_mean_squared_error};
+pub use conv::{Conv2d, ConvNet, Stage as ConvStage};
+pub use recurrent::Recurrent;
+pub use transformer::{Block, Transformer, TransformerConfig};
