@@ -51,7 +51,7 @@ impl fmt::Debug for Operation {
 struct Step(Operation);
 
 #[derive(Debug, Clone)]
-struct Kept {
+struct Memory {
     inputs: Vec<FlexTensor>,
     output: FlexTensor,
     kept: Arc<Vec<f32>>,
@@ -69,7 +69,12 @@ fn run(inputs: &[FlexTensor], op: &Operation) -> (FlexTensor, Vec<f32>) {
 }
 
 /// Gradients in the order of the inputs.
-fn run_back(op: &Operation, state: &Kept, gradient: &FlexTensor, needed: &[bool]) -> Vec<Option<FlexTensor>> {
+fn run_back(
+    op: &Operation,
+    state: &Memory,
+    gradient: &FlexTensor,
+    needed: &[bool],
+) -> Vec<Option<FlexTensor>> {
     let gradient = gradient.to_contiguous();
     let inputs: Vec<&[f32]> = state.inputs.iter().map(slice).collect();
     let saved = Saved {
@@ -91,9 +96,9 @@ fn run_back(op: &Operation, state: &Kept, gradient: &FlexTensor, needed: &[bool]
 macro_rules! arity {
     ($n:literal, $name:ident, $($x:ident),+) => {
         impl Backward<Flex, $n> for Step {
-            type State = Kept;
+            type State = Memory;
 
-            fn backward(self, ops: Ops<Kept, $n>, grads: &mut Gradients, _: &mut Checkpointer) {
+            fn backward(self, ops: Ops<Memory, $n>, grads: &mut Gradients, _: &mut Checkpointer) {
                 let gradient = grads.consume::<Flex>(&ops.node);
                 let needed = ops.parents.each_ref().map(Option::is_some);
                 let out = run_back(&self.0, &ops.state, &gradient, &needed);
@@ -159,7 +164,7 @@ macro_rules! tracked {
             let (output, kept) = run(&inputs, &op);
             match Step(op).prepare::<C>(nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prep) => {
-                    let state = Kept { inputs: inputs.to_vec(), output: output.clone(), kept: Arc::new(kept) };
+                    let state = Memory { inputs: inputs.to_vec(), output: output.clone(), kept: Arc::new(kept) };
                     prep.finish(state, output)
                 }
                 OpsKind::UnTracked(prep) => prep.finish(output),

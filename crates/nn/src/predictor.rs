@@ -99,7 +99,12 @@ impl Predictor {
         streams: Streams,
         mut progress: impl FnMut(usize, usize, f32) -> Result<()>,
     ) -> Result<Self> {
-        if config.hidden == 0 || config.window == 0 || config.batch == 0 || !(config.rate > 0.0) {
+        if config.hidden == 0
+            || config.window == 0
+            || config.batch == 0
+            || config.rate.is_nan()
+            || config.rate <= 0.0
+        {
             return Err(Error::config("positive hidden, window, batch and rate", format!("{config:?}")));
         }
         let n = config.window;
@@ -195,9 +200,10 @@ fn pooled_error(
     for (i, s) in series.iter().enumerate() {
         let steps = s.steps(features).map_err(|e| e.at(format!("series {i}")))?;
         let prediction = predict(s)?;
-        for j in 0..steps.saturating_sub(1) * features {
-            let m = f64::from(s.mask[j] * s.mask[j + features]);
-            total += m * f64::from(prediction[j] - s.values[j + features]).powi(2);
+        let ahead = s.values.iter().zip(&s.mask).skip(features);
+        for (((p, m), (v, n)), _) in prediction.iter().zip(&s.mask).zip(ahead).zip(0..steps * features) {
+            let m = f64::from(m * n);
+            total += m * f64::from(p - v).powi(2);
             count += m;
         }
     }

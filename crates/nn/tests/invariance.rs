@@ -1,5 +1,5 @@
 //! Bits do not depend on the number of threads, nor on an interruption.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
 
 use neuropil_core::{Array, Result, Stimuli, StimulusKind, Streams};
 use neuropil_nn::classifier::{Architecture, Classifier, ClassifierConfig, Stage};

@@ -1,5 +1,5 @@
 //! Layers against JAX in double precision; `tests/reference/make_layers.py` made the numbers.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
 
 use burn::tensor::Tensor;
 use neuropil_core::{Result, Store, Streams};

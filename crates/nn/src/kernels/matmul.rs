@@ -77,6 +77,7 @@ impl<'a, T: Real> MatMut<'a, T> {
 }
 
 /// `out = a b`, or `out += a b` when `accumulate`; on the calling thread.
+#[allow(clippy::needless_pass_by_value)] // a mutable view is used up by the product
 pub fn matmul<T: Real>(out: MatMut<T>, a: Mat<T>, b: Mat<T>, accumulate: bool) {
     assert_eq!((out.rows, a.cols, out.cols), (a.rows, b.rows, b.cols), "matrix product of unequal shapes");
     if out.rows == 0 || out.cols == 0 {

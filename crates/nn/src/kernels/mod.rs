@@ -8,6 +8,10 @@
 //! Kernels are generic over [`Real`] so that finite differences can check them in double precision; the modules above
 //! use them in single precision only.
 #![allow(unsafe_code)]
+// Bodies must be inlined into each instruction-set version of a loop, or they would be compiled for the baseline.
+#![allow(clippy::inline_always)]
+// `Real` is arithmetic: ignoring a result is no likelier than ignoring a sum.
+#![allow(clippy::return_self_not_must_use)]
 
 mod attention;
 mod conv;
