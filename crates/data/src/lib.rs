@@ -25,6 +25,7 @@ pub mod read;
 pub mod source;
 pub mod worm_names;
 
+pub use check::Description;
 pub use embedded::Split;
 pub use formats::Format;
 pub use frame::{Column, Frame};

@@ -44,13 +44,11 @@ impl Source {
         if plain.is_empty() {
             return Err(Error::input("a file with content", "a gzip file of nothing").at(&place));
         }
-        let lower = base.to_ascii_lowercase();
-        let name = if lower.ends_with(".tgz") {
-            format!("{}.tar", &base[..base.len() - 4])
-        } else if lower.ends_with(".gz") {
-            base[..base.len() - 3].to_string()
-        } else {
-            base.to_string()
+        let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
+        let name = match extension(base).as_str() {
+            "tgz" => format!("{stem}.tar"),
+            "gz" => stem.to_string(),
+            _ => base.to_string(),
         };
         Ok(Self { name, place, bytes: plain })
     }

@@ -90,7 +90,7 @@ pub fn parse(bytes: &[u8]) -> Result<Connectome> {
             if depth > 0 { "a truncated file" } else { "no <graph>" },
         ));
     }
-    finish(graph)
+    finish(&graph)
 }
 
 /// A character or predefined entity reference; entities of a DTD are never expanded.
@@ -208,7 +208,7 @@ fn close(g: &mut Graph, place: &mut Place, data: &mut Option<(String, String)>, 
     Ok(())
 }
 
-fn finish(g: Graph) -> Result<Connectome> {
+fn finish(g: &Graph) -> Result<Connectome> {
     let mut index: HashMap<&str, u32> = HashMap::with_capacity(g.nodes.len());
     for (i, (id, _)) in g.nodes.iter().enumerate() {
         if index.insert(id, i as u32).is_some() {

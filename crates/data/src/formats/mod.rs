@@ -51,6 +51,8 @@ pub enum Format {
     Csv,
     /// UTF-8 text.
     Text,
+    /// A folder of other files.
+    Folder,
 }
 
 impl Format {
@@ -106,6 +108,7 @@ impl Format {
             Self::JsonLines => "JSON lines",
             Self::Csv => "CSV",
             Self::Text => "text",
+            Self::Folder => "folder",
         }
     }
 }

@@ -81,7 +81,7 @@ pub fn parse_value(bytes: &[u8]) -> Result<Value> {
         }
         Element::Bytes(n) => {
             let strings =
-                ordered.chunks_exact(n).map(|c| String::from_utf8_lossy(trim(c, 0)).into_owned()).collect();
+                ordered.chunks_exact(n).map(|c| String::from_utf8_lossy(trim(c, &0)).into_owned()).collect();
             Ok(Value::Strings(shape, strings))
         }
         Element::Unicode(_) => {
@@ -94,15 +94,15 @@ pub fn parse_value(bytes: &[u8]) -> Result<Value> {
 fn decode_utf32(bytes: &[u8], big: bool) -> Result<String> {
     let read = |c: &[u8; 4]| if big { u32::from_be_bytes(*c) } else { u32::from_le_bytes(*c) };
     let codes: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(read).collect();
-    trim(&codes, 0)
+    trim(&codes, &0)
         .iter()
         .map(|&c| char::from_u32(c).ok_or_else(|| Error::input("Unicode characters", format!("code {c:#x}"))))
         .collect()
 }
 
 /// Without the padding at the end.
-fn trim<T: PartialEq>(values: &[T], padding: T) -> &[T] {
-    let end = values.iter().rposition(|v| *v != padding).map_or(0, |i| i + 1);
+fn trim<'a, T: PartialEq>(values: &'a [T], padding: &T) -> &'a [T] {
+    let end = values.iter().rposition(|v| v != padding).map_or(0, |i| i + 1);
     &values[..end]
 }
 

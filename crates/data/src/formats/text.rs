@@ -23,7 +23,7 @@ pub fn parse(bytes: &[u8]) -> Result<String> {
     }
     let text = std::str::from_utf8(bytes).map_err(|e| {
         let at = e.valid_up_to();
-        let line = bytes[..at].iter().filter(|&&b| b == b'\n').count() + 1;
+        let line = bytes[..at].split(|&b| b == b'\n').count();
         Error::input("UTF-8 text", format!("byte {:#04x}", bytes[at])).at(format!("line {line}, byte {at}"))
     })?;
     Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_string() })

@@ -14,7 +14,8 @@ pub fn arrays(path: &Path) -> Result<Vec<(String, Array)>> {
     arrays_of(&source).map_err(|e| e.at(&source.place))
 }
 
-pub(crate) fn arrays_of(source: &Source) -> Result<Vec<(String, Array)>> {
+/// As [`arrays`], from a file or archive member in memory.
+pub fn arrays_of(source: &Source) -> Result<Vec<(String, Array)>> {
     let one = |array: Array| vec![(source.stem().to_string(), array)];
     let found = match source.format()? {
         Format::Safetensors => safetensors::parse(&source.bytes)?.arrays,
@@ -56,20 +57,37 @@ pub fn array(path: &Path) -> Result<Array> {
     Ok(found.remove(0).1)
 }
 
-/// A matrix of numbers, rows x columns in row-major order, with its column names where the file has them. Every
-/// format of [`array`] with 2 axes; NaN stays NaN.
-pub fn matrix(path: &Path) -> Result<(usize, usize, Vec<f64>, Option<Vec<String>>)> {
+/// A matrix of numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub columns: usize,
+    /// Values in row-major order; NaN where a cell is missing.
+    pub values: Vec<f64>,
+    /// Column names, where the file has a header.
+    pub names: Option<Vec<String>>,
+}
+
+/// A matrix of numbers. Every format of [`array`] with 2 axes; NaN stays NaN.
+pub fn matrix(path: &Path) -> Result<Matrix> {
     let source = Source::open(path)?;
     let attempt = || {
         if matches!(source.format()?, Format::Csv | Format::Text) {
             let frame = table_of(&source)?;
             let names = frame.has_header.then(|| frame.names().into_iter().map(String::from).collect());
-            return Ok((frame.rows(), frame.columns.len(), frame.matrix()?, names));
+            return Ok(Matrix {
+                rows: frame.rows(),
+                columns: frame.columns.len(),
+                values: frame.matrix()?,
+                names,
+            });
         }
         let mut found = arrays_of(&source)?;
         let array = found.remove(0).1;
         match (array.shape(), found.len()) {
-            (&[rows, columns], 0) => Ok((rows, columns, array.to_f64(), None)),
+            (&[rows, columns], 0) => Ok(Matrix { rows, columns, values: array.to_f64(), names: None }),
             (shape, 0) => Err(Error::input("a matrix (2 axes)", format!("shape {shape:?}"))),
             (_, more) => Err(Error::input("one matrix", format!("{} arrays", more + 1))),
         }

@@ -31,7 +31,8 @@ pub fn connectome(path: &Path) -> Result<Connectome> {
     connectome_of(&source).map_err(|e| e.at(&source.place))
 }
 
-pub(crate) fn connectome_of(source: &Source) -> Result<Connectome> {
+/// As [`connectome`], from a file or archive member in memory.
+pub fn connectome_of(source: &Source) -> Result<Connectome> {
     match source.format()? {
         Format::Safetensors => {
             let store = safetensors::parse(&source.bytes)?;
@@ -120,14 +121,9 @@ fn from_edge_list(frame: &Frame) -> Result<Connectome> {
     let mut table = KindTable::default();
     let mut edges = Vec::with_capacity(sources.len());
     for (i, (s, t)) in sources.iter().zip(&targets).enumerate() {
-        let mut find = |name: &'_ str| -> Result<u32> {
-            if name.is_empty() || name == "NaN" {
-                return Err(Error::input("a unit at both ends", format!("an empty cell in row {}", i + 1)));
-            }
-            Ok(0)
-        };
-        find(s)?;
-        find(t)?;
+        if [s, t].iter().any(|name| name.is_empty() || *name == "NaN") {
+            return Err(Error::input("a unit at both ends", format!("an empty cell in row {}", i + 1)));
+        }
         let mut ends = [0_u32; 2];
         for (end, name) in ends.iter_mut().zip([s.as_str(), t.as_str()]) {
             *end = *index.entry(name).or_insert_with(|| {

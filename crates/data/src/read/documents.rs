@@ -62,7 +62,8 @@ pub fn documents(path: &Path) -> Result<Vec<Document>> {
     Ok(found)
 }
 
-pub(crate) fn documents_of(source: &Source) -> Result<Vec<Document>> {
+/// As [`documents`], from a file or archive member in memory.
+pub fn documents_of(source: &Source) -> Result<Vec<Document>> {
     let format = source.format()?;
     match format {
         Format::Text => Ok(plain::parse(&source.bytes)?

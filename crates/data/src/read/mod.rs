@@ -12,13 +12,13 @@ mod spike_trains;
 mod stimuli;
 mod volume;
 
-pub use arrays::{array, arrays, matrix, strings};
-pub use connectome::connectome;
-pub use documents::{Document, documents, text};
-pub use recording::recording;
-pub use spike_trains::spike_trains;
-pub use stimuli::stimuli;
-pub use volume::volume;
+pub use arrays::{Matrix, array, arrays, arrays_of, matrix, strings};
+pub use connectome::{connectome, connectome_of};
+pub use documents::{Document, documents, documents_of, text};
+pub use recording::{recording, recording_of};
+pub use spike_trains::{spike_trains, spike_trains_of};
+pub use stimuli::{stimuli, stimuli_of};
+pub use volume::{volume, volume_of};
 
 use crate::formats::npy::Value;
 use crate::formats::{Format, csv, json, npz};
@@ -49,7 +49,8 @@ pub fn table(path: &Path) -> Result<Frame> {
     table_of(&source).map_err(|e| e.at(&source.place))
 }
 
-pub(crate) fn table_of(source: &Source) -> Result<Frame> {
+/// As [`table`], from a file or archive member in memory.
+pub fn table_of(source: &Source) -> Result<Frame> {
     match source.format()? {
         Format::Csv | Format::Text => csv::parse(&source.bytes),
         Format::Json => match json::parse(&source.bytes)? {

@@ -40,7 +40,8 @@ pub fn recording(path: &Path) -> Result<Recording> {
     recording_of(&source).map_err(|e| e.at(&source.place))
 }
 
-pub(crate) fn recording_of(source: &Source) -> Result<Recording> {
+/// As [`recording`], from a file or archive member in memory.
+pub fn recording_of(source: &Source) -> Result<Recording> {
     match source.format()? {
         Format::Safetensors => {
             let store = safetensors::parse(&source.bytes)?;
@@ -52,10 +53,10 @@ pub(crate) fn recording_of(source: &Source) -> Result<Recording> {
                 let spikes = store.kind == neuropil_core::SpikeTrains::KIND;
                 return Err(if spikes { error.hint("bin the spikes first") } else { error });
             }
-            from_arrays(store.arrays.into_iter().map(|(n, a)| (n, Value::Numbers(a))).collect())
+            from_arrays(&store.arrays.into_iter().map(|(n, a)| (n, Value::Numbers(a))).collect::<Vec<_>>())
         }
-        Format::Npy => from_arrays(vec![("activity".into(), npy::parse_value(&source.bytes)?)]),
-        Format::Npz => from_arrays(npz::parse(&source.bytes)?),
+        Format::Npy => from_arrays(&[("activity".into(), npy::parse_value(&source.bytes)?)]),
+        Format::Npz => from_arrays(&npz::parse(&source.bytes)?),
         Format::Csv | Format::Text => from_table(table_of(source)?),
         Format::Wav => {
             let sound = wav::parse(&source.bytes)?;
@@ -90,7 +91,7 @@ fn sampling_of(times: Vec<f64>) -> Result<Sampling> {
     Ok(if regular { Sampling::Rate { hz: 1.0 / step, start_s: first } } else { Sampling::Times(times) })
 }
 
-fn from_arrays(values: Vec<(String, Value)>) -> Result<Recording> {
+fn from_arrays(values: &[(String, Value)]) -> Result<Recording> {
     let numbers = |name: &str| {
         values.iter().find_map(|(n, v)| match v {
             Value::Numbers(a) if n == name => Some(a),
@@ -152,7 +153,7 @@ fn from_arrays(values: Vec<(String, Value)>) -> Result<Recording> {
         (None, None) => (sample_ids(steps), ActivityKind::Activation),
     };
     let mut recording = Recording::new(kind, sampling, units, activity.to_f32())?;
-    for (name, value) in &values {
+    for (name, value) in values {
         let reserved = matches!(name.as_str(), "activity" | "times_s" | "time_s" | "time" | "times" | "t");
         if let Value::Numbers(a) = value
             && !reserved

@@ -40,7 +40,8 @@ pub fn spike_trains(path: &Path) -> Result<SpikeTrains> {
     spike_trains_of(&source).map_err(|e| e.at(&source.place))
 }
 
-pub(crate) fn spike_trains_of(source: &Source) -> Result<SpikeTrains> {
+/// As [`spike_trains`], from a file or archive member in memory.
+pub fn spike_trains_of(source: &Source) -> Result<SpikeTrains> {
     match source.format()? {
         Format::Safetensors => {
             let store = safetensors::parse(&source.bytes)?;
@@ -70,11 +71,11 @@ pub(crate) fn spike_trains_of(source: &Source) -> Result<SpikeTrains> {
             for (name, value) in npz::parse(&source.bytes)? {
                 match value {
                     Value::Numbers(a) if name == "duration_ms" && a.len() == 1 => {
-                        duration = Some(a.to_f64()[0])
+                        duration = Some(a.to_f64()[0]);
                     }
                     Value::Strings(_, s) if name == "names" => names = Some(s),
                     Value::Numbers(a) if a.shape().len() == 1 => {
-                        columns.push((name, Column::Numbers(a.to_f64())))
+                        columns.push((name, Column::Numbers(a.to_f64())));
                     }
                     Value::Strings(shape, s) if shape.len() == 1 => columns.push((name, Column::Text(s))),
                     _ => {}

@@ -30,7 +30,8 @@ pub fn stimuli(path: &Path) -> Result<Stimuli> {
     Ok(stimuli)
 }
 
-pub(crate) fn stimuli_of(source: &Source) -> Result<Stimuli> {
+/// As [`stimuli`], from a file or archive member in memory.
+pub fn stimuli_of(source: &Source) -> Result<Stimuli> {
     let format = source.format()?;
     match format {
         Format::Safetensors => {

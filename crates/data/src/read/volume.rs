@@ -13,7 +13,8 @@ pub fn volume(path: &Path) -> Result<Volume> {
     volume_of(&source).map_err(|e| e.at(&source.place))
 }
 
-pub(crate) fn volume_of(source: &Source) -> Result<Volume> {
+/// As [`volume`], from a file or archive member in memory.
+pub fn volume_of(source: &Source) -> Result<Volume> {
     match source.format()? {
         Format::Nifti => Ok(nifti::parse(&source.bytes)?.volume),
         Format::Safetensors => {

@@ -1,0 +1,9 @@
+//! The IDX reader.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use neuropil_data::formats;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = formats::idx::parse(data);
+});
