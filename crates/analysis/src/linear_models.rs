@@ -4,6 +4,7 @@
 //! number of threads.
 
 use neuropil_core::{Error, Result};
+use neuropil_math::{Matrix, linalg};
 use rayon::prelude::*;
 
 /// Ridge regression `y = x W + b` with an unpenalised intercept, minimising
@@ -184,7 +185,7 @@ impl LagSums {
 /// sources that an edge mask allows.
 ///
 /// A target is fitted on the recordings that saw it; a source that a recording did not see counts as its mean there
-/// (zero after a z-score). Targets that no recording saw keep zero weights.
+/// (zero after a z-score). A target that no recording saw is left at persistence (weight 1 on itself).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ar1 {
     units: usize,
@@ -280,6 +281,7 @@ impl Ar1Sums {
             .collect();
         let count: f64 = with_target.iter().map(|(s, _)| s.count).sum();
         if count == 0.0 {
+            weights[target] = 1.0;
             return Ok((weights, 0.0));
         }
         // Regressors: allowed sources that were seen together with the target at least once.
@@ -416,46 +418,23 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + tail
 }
 
-/// Solves `a x = b` in place for symmetric positive definite `a` (n x n) and `b` (n x columns), by Cholesky.
-fn solve_positive(mut a: Vec<f64>, n: usize, b: &mut [f64], columns: usize) -> Result<()> {
-    for i in 0..n {
-        for k in 0..=i {
-            let (upper, lower) = a.split_at_mut(i * n);
-            let sum = if k < i {
-                dot(&lower[..k], &upper[k * n..k * n + k])
-            } else {
-                dot(&lower[..k], &lower[..k])
-            };
-            let value = lower[k] - sum;
-            if k < i {
-                lower[k] = value / upper[k * n + k];
-            } else if value > 1e-14 * lower[i].abs() {
-                lower[i] = value.sqrt();
-            } else {
-                return Err(Error::input("linearly independent regressors", "a singular system")
-                    .hint("use a larger ridge penalty"));
-            }
-        }
+/// Solves `a x = b` in place for symmetric positive definite `a` (n x n) and `b` (n x columns).
+fn solve_positive(a: Vec<f64>, n: usize, b: &mut [f64], columns: usize) -> Result<()> {
+    if n == 0 {
+        return Ok(());
     }
-    for i in 0..n {
-        let (done, rest) = b.split_at_mut(i * columns);
-        for (k, row) in done.chunks_exact(columns).enumerate() {
-            let l = a[i * n + k];
-            rest[..columns].iter_mut().zip(row).for_each(|(v, w)| *v -= l * w);
-        }
-        rest[..columns].iter_mut().for_each(|v| *v /= a[i * n + i]);
+    // A factor of a singular system can pass with a rounded pivot; its smallest pivot tells.
+    let singular = || {
+        Error::input("linearly independent regressors", "a singular system")
+            .hint("use a larger ridge penalty")
+    };
+    let a = Matrix::new(n, n, a)?;
+    let l = linalg::cholesky(&a).map_err(|_| singular())?;
+    if (0..n).any(|i| l.row(i)[i].powi(2) <= 1e-14 * a.row(i)[i]) {
+        return Err(singular());
     }
-    for i in (0..n).rev() {
-        let (head, done) = b.split_at_mut((i + 1) * columns);
-        let row = &mut head[i * columns..];
-        for (k, below) in done.chunks_exact(columns).enumerate() {
-            let l = a[(i + 1 + k) * n + i];
-            row.iter_mut().zip(below).for_each(|(v, w)| *v -= l * w);
-        }
-        for v in row.iter_mut() {
-            *v /= a[i * n + i];
-        }
-    }
+    let x = linalg::solve_factored(&l, &Matrix::new(n, columns, b.to_vec())?)?;
+    b.copy_from_slice(x.data());
     Ok(())
 }
 
@@ -484,7 +463,7 @@ mod tests {
         let segment = Masked::new(&x, &present)?;
         assert_eq!(a, Ar1::fit(&[segment], 0.1, None)?);
         assert!(a.squared_error(&segment)?.0.is_finite() && persistence_error(&segment).1 == 38);
-        assert!(a.weights()[3..6].iter().all(|&w| w == 0.0));
+        assert_eq!(a.weights()[3..6], [0.0, 1.0, 0.0]);
         Ok(())
     }
 

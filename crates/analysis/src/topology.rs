@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(cloud(&circle(24, 0.0))?.betti(0.6), (1, 1));
         assert_eq!(cloud(&[circle(20, 0.0), circle(20, 10.0)].concat())?.betti(0.6), (2, 2));
         // x = sin t, y = sin t cos t crosses itself once.
-        let eight =
+        let eight: Vec<[f64; 2]> =
             (0..50).map(|i| f64::from(i) / 50.0 * TAU).map(|t| [t.sin(), t.sin() * t.cos()]).collect();
         assert_eq!(cloud(&eight)?.betti(0.25), (1, 2));
         let line: Vec<[f64; 2]> = (0..20).map(|i| [f64::from(i), 0.0]).collect();

@@ -342,8 +342,13 @@ pub fn solve_lower(l: &Matrix, b: &Matrix) -> Result<Matrix> {
 
 /// Solves A X = B for a symmetric positive definite A.
 pub fn cholesky_solve(a: &Matrix, b: &Matrix) -> Result<Matrix> {
-    let l = cholesky(a)?;
-    check(b.rows() == l.rows(), || format!("{} rows on the right side", l.rows()), || b.rows().to_string())?;
+    solve_factored(&cholesky(a)?, b)
+}
+
+/// Solves L L^T X = B for the factor L of [`cholesky`].
+pub fn solve_factored(l: &Matrix, b: &Matrix) -> Result<Matrix> {
+    let n = square(l)?;
+    check(b.rows() == n, || format!("{n} rows on the right side"), || b.rows().to_string())?;
     let mut x = b.to_faer();
     faer::linalg::triangular_solve::solve_lower_triangular_in_place(l.as_faer(), x.as_mut(), Par::Seq);
     faer::linalg::triangular_solve::solve_upper_triangular_in_place(

@@ -247,11 +247,12 @@ impl Pipeline {
         self.check()?;
         let done: Vec<(Option<Worm>, Ledger)> = raw
             .par_iter()
-            .enumerate()
-            .map(|(i, r)| {
+            .map(|r| {
                 let mut lines = Ledger::default();
+                // Keyed by the recording, so that its slots do not depend on what else is read.
+                let purpose = format!("slots of unknown neurons in {} {}", r.source, r.worm);
                 let worm = self
-                    .one(r, &mut streams.stream("slots of unknown neurons", i as u64), &mut lines)
+                    .one(r, &mut streams.stream(&purpose, 0), &mut lines)
                     .map_err(|e| e.at(format!("{} {}", r.source, r.worm)))?;
                 Ok((worm, lines))
             })
