@@ -1,3 +1,6 @@
 //! Spiking and dynamical simulation.
 
-wing! {}
+wing! {
+    /// Spiking content-addressable memory of hippocampal CA3.
+    hippocampal_cam::HippocampalCam,
+}
