@@ -1,3 +1,5 @@
 //! Theory of learning.
 
-wing! {}
+wing! {
+    critical_periods::CriticalPeriods,
+}

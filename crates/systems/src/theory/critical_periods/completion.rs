@@ -354,6 +354,17 @@ pub struct Outcome {
     pub singular: Singular,
 }
 
+impl Outcome {
+    /// The same in other units of the matrix.
+    #[must_use]
+    pub fn scaled(mut self, factor: f64) -> Self {
+        self.error *= factor * factor;
+        self.train *= factor * factor;
+        self.singular.values.iter_mut().flatten().for_each(|s| *s *= factor);
+        self
+    }
+}
+
 /// Called now and then with the number of steps done since the last call; an error stops the run.
 pub type Pulse<'a> = &'a (dyn Fn(u64) -> Result<()> + Sync);
 
@@ -419,7 +430,7 @@ fn train(
         if step == span.start {
             bound = bound.max(100.0 * loss);
         }
-        if !(loss <= bound) {
+        if loss.is_nan() || loss > bound {
             let top = descent.model.product().and_then(|w| linalg::spectral_norm(&w));
             let top = top.map_or("beyond single precision".into(), |s| format!("{s:.3e}"));
             return Err(Error::config(
@@ -468,7 +479,9 @@ mod tests {
         let (truth, seen) = problem(12, 60);
         let start = DeepMatrix::new(12, 12, 1, Init::Gaussian, 0.1, &mut Streams::new(3).stream("w", 0)).unwrap();
         let mut d = Descent::new(start.clone());
-        (0..2000).for_each(|_| drop(d.step(&seen, 20.0)));
+        for _ in 0..2000 {
+            d.step(&seen, 20.0);
+        }
         let hidden: Vec<usize> = (0..144).filter(|p| seen.positions.binary_search(&(*p as u32)).is_err()).collect();
         assert_eq!(hidden.len(), 84);
         assert!(hidden.iter().all(|&p| d.model.layers[0][p] == start.layers[0][p]));

@@ -8,7 +8,7 @@ use super::figures;
 use super::flow::{Competition, Open, Start};
 use super::paths::{Activation, Architecture, Deficit, Strengths, TwoPaths, gates, hierarchy};
 use neuropil_core::{Bar, Claim, Error, Result, Streams, Table};
-use neuropil_experiment::{Profile, Run, interrupt};
+use neuropil_experiment::{Profile, Progress, Run, interrupt};
 use neuropil_math::Matrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -36,14 +36,25 @@ pub(super) struct PathRun {
 }
 
 impl PathRun {
+    /// The same in other units of the table.
+    pub(super) fn scaled(&self, factor: f64) -> Self {
+        let matrix = |m: &Matrix| m.map(|v| v * factor);
+        let strengths = |k: &Strengths| Strengths { a: matrix(&k.a), b: matrix(&k.b) };
+        Self {
+            s: self.s.iter().map(|s| s * factor).collect(),
+            trained: strengths(&self.trained),
+            predicted: self.predicted.as_ref().map(strengths),
+        }
+    }
+
     /// Mean of K_a / (K_a + K_b) over the strongest features at the end.
-    fn share(&self, features: usize) -> f64 {
+    pub(super) fn share(&self, features: usize) -> f64 {
         let n = features.min(self.s.len());
         (0..n).map(|m| self.trained.final_share(m)).sum::<f64>() / n as f64
     }
 
     /// max_t |K of the network - K of the equations| / s over both paths and the strongest features.
-    fn gap(&self, features: usize) -> f64 {
+    pub(super) fn gap(&self, features: usize) -> f64 {
         let Some(p) = &self.predicted else { return f64::NAN };
         let mut worst: f64 = 0.0;
         for (x, y) in [(&self.trained.a, &p.a), (&self.trained.b, &p.b)] {
@@ -280,12 +291,11 @@ impl Condition {
         let second = random_low_rank(n, n, c.rank, &mut streams.stream("completion/second", 0))?;
         let order = streams.stream("completion/entries", 0).choose(n * n, self.observed);
         let order: Vec<u32> = order.into_iter().map(|p| p as u32).collect();
-        let first = match self.visible {
-            Some(v) => Observed::new(&second, order[..v.min(order.len())].to_vec())?,
-            None => {
-                let mut stream = streams.stream("completion/first", 0);
-                Observed::new(&random_low_rank(n, n, self.pretrain_rank, &mut stream)?, order.clone())?
-            }
+        let first = if let Some(v) = self.visible {
+            Observed::new(&second, order[..v.min(order.len())].to_vec())?
+        } else {
+            let mut stream = streams.stream("completion/first", 0);
+            Observed::new(&random_low_rank(n, n, self.pretrain_rank, &mut stream)?, order.clone())?
         };
         let start = DeepMatrix::new(
             n,
@@ -311,10 +321,7 @@ impl Condition {
         let last = self.switches.last().copied().unwrap_or(0);
         let steps = last + self.switches.len() * config.completion.after;
         let bar = run.progress(&self.name(), u64::from(config.replicates) * steps as u64);
-        let pulse = |n: u64| {
-            bar.inc(n);
-            if interrupt::requested() { Err(Error::Interrupted) } else { Ok(()) }
-        };
+        let pulse = pulse_of(&bar);
         let streams = run.streams();
         let outcomes = run.stage(&self.name(), |_| {
             (0..u64::from(config.replicates))
@@ -323,6 +330,14 @@ impl Condition {
                 .collect::<Result<Vec<_>>>()
         })?;
         Ok(Measured { condition: self.clone(), outcomes })
+    }
+}
+
+/// Moves the progress and stops on request.
+pub(super) fn pulse_of(bar: &Progress) -> impl Fn(u64) -> Result<()> + Sync + '_ {
+    |n| {
+        bar.inc(n);
+        if interrupt::requested() { Err(Error::Interrupted) } else { Ok(()) }
     }
 }
 
@@ -364,7 +379,9 @@ fn completion(config: &CriticalPeriods, run: &mut Run) -> Result<()> {
         "Reconstruction error over all entries of the second matrix",
         &["condition", "T_c", "error", "low", "high", "error / error at T_c = 0", "train error"],
     );
-    base.iter().for_each(|m| table_rows(m, &mut table));
+    for m in &base {
+        table_rows(m, &mut table);
+    }
     let sweeps = sweeps(config, run, &mut table)?;
     run.table(table);
 
@@ -372,7 +389,9 @@ fn completion(config: &CriticalPeriods, run: &mut Run) -> Result<()> {
         .iter()
         .map(|m| (m.condition.depth, m.condition.switches.iter().filter_map(|&t| point(m, t)).collect()))
         .collect();
-    run.figure(figures::damage_curve(&curves, &sweeps, c.observed, c.size));
+    let n = c.size;
+    let truth = format!("all entries of the second {n} x {n} matrix from {} observed ones", c.observed);
+    run.figure(figures::damage_curve(&curves, &sweeps, &truth));
     let traces: Vec<(usize, &Outcome)> =
         base.iter().filter_map(|m| m.outcomes[0].last().map(|o| (m.condition.depth, o))).collect();
     run.figure(figures::singular_values(&traces));
@@ -524,11 +543,11 @@ fn sweeps(config: &CriticalPeriods, run: &mut Run, table: &mut Table) -> Result<
 }
 
 /// Mean of the replicates.
-fn mean(x: &[f64]) -> f64 {
+pub(super) fn mean(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64
 }
 
 /// Smallest and largest of the replicates.
-fn range(x: &[f64]) -> (f64, f64) {
+pub(super) fn range(x: &[f64]) -> (f64, f64) {
     (x.iter().copied().fold(f64::INFINITY, f64::min), x.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }

@@ -180,8 +180,7 @@ pub(super) struct Sweep {
 pub(super) fn damage_curve(
     curves: &[(usize, Vec<DamagePoint>)],
     sweeps: &[Sweep],
-    observed: usize,
-    size: usize,
+    judged: &str,
 ) -> Figure {
     let lines = curves.iter().map(|(depth, points)| Mark::Line {
         label: if *depth == 1 { "1 layer".into() } else { format!("{depth} layers") },
@@ -217,8 +216,8 @@ pub(super) fn damage_curve(
         "damage_curve",
         "The later the task changes, the worse a deep chain completes the second matrix",
         &format!(
-            "Mean squared error over all entries of the second {size} x {size} matrix from {observed} observed ones, \
-             after the same number of steps on it; the range is that of the replicates. One layer is the convex control."
+            "Mean squared error over {judged}, after the same number of steps on it; the range is that of the replicates. \
+             One layer is the convex control."
         ),
         panels,
     )
@@ -261,9 +260,9 @@ pub(super) fn singular_csv(traces: &[(usize, &Outcome)]) -> String {
     for (depth, outcome) in traces {
         for (step, values) in outcome.singular.steps.iter().zip(&outcome.singular.values) {
             let _ = write!(out, "{depth},{},{step}", outcome.switch);
-            values.iter().for_each(|v| {
+            for v in values {
                 let _ = write!(out, ",{v}");
-            });
+            }
             (values.len()..widest).for_each(|_| out.push(','));
             out.push('\n');
         }
