@@ -79,9 +79,11 @@ impl Claim {
 
     /// The bar as text: `>= 0.9`, `in [0.45, 0.55]`.
     pub fn bar_text(&self) -> String {
+        // Whole numbers read as `== 0`, not `== 0.0`.
+        let number = |v: &serde_json::Value| v.as_f64().map_or_else(|| v.to_string(), |n| n.to_string());
         match self.bar.as_array().map(Vec::as_slice) {
-            Some([a, b]) => format!("in [{a}, {b}]"),
-            _ => format!("{} {}", self.op, self.bar),
+            Some([a, b]) => format!("in [{}, {}]", number(a), number(b)),
+            _ => format!("{} {}", self.op, number(&self.bar)),
         }
     }
 }
@@ -98,6 +100,8 @@ mod tests {
         }
         assert!(Claim::new("x", "x", "x", f64::INFINITY, Bar::AtLeast(1.0)).value.is_none());
         assert!(!Claim::new("x", "x", "x", f64::INFINITY, Bar::AtLeast(1.0)).passed);
-        assert!(Claim::new("x", "x", "x", 0.5, Bar::Within(0.5, 1.0)).passed);
+        let within = Claim::new("x", "x", "x", 0.5, Bar::Within(0.5, 1.0));
+        assert!(within.passed);
+        assert_eq!(within.bar_text(), "in [0.5, 1]");
     }
 }

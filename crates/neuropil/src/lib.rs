@@ -1,5 +1,6 @@
-//! Neuropil, a workbench for neurons, real and artificial: simulate them, train them, record them and read what they
-//! encode.
+#![doc = include_str!("../../../README.md")]
+//!
+//! # This crate
 //!
 //! This crate re-exports the floors; take a floor alone (`neuropil-spike`, `neuropil-analysis`, `neuropil-data`, ...)
 //! when a program needs just one part.

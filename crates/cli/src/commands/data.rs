@@ -23,6 +23,37 @@ pub fn data(command: &DataCommand) -> Result<u8> {
             }
             Ok(0)
         }
-        _ => Err(Error::Internal("not wired yet".into())),
+        DataCommand::List { json } => list(*json),
+        DataCommand::Check { file, json } => {
+            let description = neuropil::data::check::check(file)?;
+            if *json {
+                output::json(&description.to_json()?)?;
+            } else {
+                output::line(description.to_string().trim_end())?;
+            }
+            Ok(0)
+        }
+        DataCommand::Get { .. } | DataCommand::Import { .. } => Err(Error::Internal("not wired yet".into())),
     }
+}
+
+fn list(as_json: bool) -> Result<u8> {
+    let embedded = neuropil::data::embedded::entries();
+    if as_json {
+        let rows: Vec<_> = embedded
+            .iter()
+            .map(|e| {
+                json!({"name": e.name, "kind": e.kind, "what": e.what, "licence": e.licence,
+                       "attribution": e.attribution, "bytes": e.bytes.len(), "sha256": e.sha256})
+            })
+            .collect();
+        output::json(&json!({"embedded": rows}))?;
+        return Ok(0);
+    }
+    let width = embedded.iter().map(|e| e.name.len()).max().unwrap_or(0);
+    output::line("embedded in the program")?;
+    for e in embedded {
+        output::line(format!("  {:width$}  {:>6} kB  {}; {}", e.name, e.bytes.len().div_ceil(1000), e.what, e.licence))?;
+    }
+    Ok(0)
 }
