@@ -12,6 +12,7 @@ use neuropil_experiment::{Profile, Progress, Run, interrupt};
 use neuropil_math::Matrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 pub(super) fn reproduce(config: &CriticalPeriods, run: &mut Run) -> Result<()> {
     if config.task != Task::Completion {
@@ -191,11 +192,11 @@ fn controls(config: &CriticalPeriods, run: &mut Run, table: &mut Table) -> Resul
     let p = &config.paths;
     let arch = Architecture { depth: 3, ..p.architecture() };
     let mut line = |run: &mut Run, id: &str, label: &str, episode: &Episode, feature: Option<usize>| -> Result<()> {
-        let runs = replicated(run, id, config.replicates, episode)?;
+        let runs = replicated(run, &format!("{id} {}", episode.start), config.replicates, episode)?;
         let share = |r: &PathRun| feature.map_or_else(|| r.share(p.features), |m| r.trained.final_share(m));
         let shares: Vec<f64> = runs.iter().map(share).collect();
         let gap = runs.iter().map(|r| r.gap(p.features)).fold(f64::NAN, f64::max);
-        run.metric(&format!("share_{id}_start_{}", episode.start).replace(' ', "_"), mean(&shares));
+        run.metric(&format!("share_{id}_start_{}", episode.start), mean(&shares));
         table.row([
             label.to_string(),
             episode.start.to_string(),
@@ -209,13 +210,13 @@ fn controls(config: &CriticalPeriods, run: &mut Run, table: &mut Table) -> Resul
         Episode { arch, deficit: Deficit::GateMode, mode: 1, start: 0, length: 200, epochs: p.epochs };
     line(run, "lesion", "depth 3, feature 1 hidden from path a: share of that feature", &lesion, Some(1))?;
     let random = Episode { deficit: Deficit::ProbGatePath, ..Episode::of(p, 0) };
-    line(run, "random gate", "gate with probability 0.9", &random, None)?;
+    line(run, "random_gate", "gate with probability 0.9", &random, None)?;
     for (activation, name) in [(Activation::Tanh, "tanh"), (Activation::Relu, "relu")] {
         for &start in &p.starts {
             let arch = Architecture { activation, ..arch };
             let episode =
                 Episode { arch, deficit: Deficit::GatePath, mode: 0, start, length: 150, epochs: p.epochs };
-            line(run, &format!("{name} {start}"), &format!("depth 3, {name}"), &episode, None)?;
+            line(run, name, &format!("depth 3, {name}"), &episode, None)?;
         }
     }
     // The large start: K = p (p^2 + 1)^((D-1)/2), the same early and late deficits, equations alone.
@@ -268,6 +269,12 @@ impl Condition {
 
     fn sweep(c: &CompletionConfig) -> Self {
         Self { switches: vec![0, c.sweep_switch], ..Self::base(c, c.sweep_depth) }
+    }
+
+    /// Whether the runs of this condition include those of another.
+    fn covers(&self, other: &Self) -> bool {
+        let same = Self { switches: other.switches.clone(), ..self.clone() } == *other;
+        same && other.switches.iter().all(|t| self.switches.contains(t))
     }
 
     /// Unique among conditions; also the name of the stage.
@@ -382,7 +389,7 @@ fn completion(config: &CriticalPeriods, run: &mut Run) -> Result<()> {
     for m in &base {
         table_rows(m, &mut table);
     }
-    let sweeps = sweeps(config, run, &mut table)?;
+    let sweeps = sweeps(config, &base, run, &mut table)?;
     run.table(table);
 
     let curves: Vec<(usize, Vec<figures::DamagePoint>)> = base
@@ -473,40 +480,68 @@ fn difference_claims(base: &[Measured], run: &mut Run) {
     }
 }
 
+/// A varied quantity and the damage of every replicate.
+type Damages = Vec<(f64, Vec<f64>)>;
+
+fn curve(damages: &Damages) -> Vec<(f64, f64, (f64, f64))> {
+    damages.iter().map(|(x, d)| (*x, mean(d), range(d))).collect()
+}
+
 /// Rank, observations, initial size and number of examples; claims where the bars name them.
-fn sweeps(config: &CriticalPeriods, run: &mut Run, table: &mut Table) -> Result<Vec<figures::Sweep>> {
+fn sweeps(
+    config: &CriticalPeriods,
+    base: &[Measured],
+    run: &mut Run,
+    table: &mut Table,
+) -> Result<Vec<figures::Sweep>> {
     let c = &config.completion;
     let switch = c.sweep_switch;
-    let mut out = Vec::new();
-    let mut sweep = |run: &mut Run, label: &str, axis: &str, conditions: Vec<(f64, Condition)>| -> Result<Vec<(f64, Vec<f64>)>> {
+    let (mut out, mut listed) = (Vec::new(), BTreeSet::new());
+    let mut measure = |run: &mut Run, condition: &Condition| -> Result<Vec<f64>> {
+        // The first experiment holds some of the conditions already.
+        let known = base.iter().find(|m| m.condition.covers(condition));
+        if let Some(damages) = known.and_then(|m| m.damages(switch)) {
+            return Ok(damages);
+        }
+        let m = condition.run(config, run)?;
+        if listed.insert(condition.name()) {
+            table_rows(&m, table);
+        }
+        Ok(m.damages(switch).unwrap_or_default())
+    };
+    let mut sweep = |run: &mut Run, label: &str, axis: &str, conditions: Vec<(f64, Condition)>| -> Result<Damages> {
         let mut damages = Vec::new();
         for (x, condition) in conditions {
-            let m = condition.run(config, run)?;
-            table_rows(&m, table);
-            damages.push((x, m.damages(switch).unwrap_or_default()));
+            damages.push((x, measure(run, &condition)?));
         }
         if !damages.is_empty() {
-            let points = damages.iter().map(|(x, d)| (*x, mean(d), range(d))).collect();
-            out.push(figures::Sweep { label: label.into(), axis: axis.into(), points });
+            let curves = vec![(String::new(), curve(&damages))];
+            out.push(figures::Sweep { label: label.into(), axis: axis.into(), curves });
         }
         Ok(damages)
     };
-    let base = Condition::sweep(c);
-    let ranks = c.rank_sweep.iter().map(|&r| (r as f64, Condition { pretrain_rank: r, ..base.clone() }));
+    let start = Condition::sweep(c);
+    let ranks = c.rank_sweep.iter().map(|&r| (r as f64, Condition { pretrain_rank: r, ..start.clone() }));
     let ranks = sweep(run, "rank of the first matrix", "rank r1", ranks.collect())?;
-    let seen = c.observed_sweep.iter().map(|&m| (m as f64, Condition { observed: m, ..base.clone() }));
+    let seen = c.observed_sweep.iter().map(|&m| (m as f64, Condition { observed: m, ..start.clone() }));
     let seen = sweep(run, "number of observed entries", "entries m", seen.collect())?;
-    let inits = c.init_sweep.iter().map(|&s| (s, Condition { init_scale: s, ..base.clone() }));
+    let inits = c.init_sweep.iter().map(|&s| (s, Condition { init_scale: s, ..start.clone() }));
     sweep(run, "initial size", "scale", inits.collect())?;
-    for &depth in &c.examples_depths {
-        let few = c.examples_sweep.iter().map(|&m| {
-            let condition = Condition { depth, observed: m, visible: Some(c.examples_visible), ..base.clone() };
-            (m as f64, condition)
-        });
-        let label = format!("{} entries first, depth {depth}", c.examples_visible);
-        for (m, d) in sweep(run, &label, "entries after the switch", few.collect())? {
-            run.metric(&format!("examples_damage_depth_{depth}_m_{m}"), mean(&d));
+    let mut by_entries: Vec<(usize, Damages)> = Vec::new();
+    for &m in &c.examples_sweep {
+        let mut by_depth = Vec::new();
+        for &depth in &c.examples_depths {
+            let condition = Condition { depth, observed: m, visible: Some(c.examples_visible), ..start.clone() };
+            let damages = measure(run, &condition)?;
+            run.metric(&format!("examples_damage_depth_{depth}_m_{m}"), mean(&damages));
+            by_depth.push((depth as f64, damages));
         }
+        by_entries.push((m, by_depth));
+    }
+    if !by_entries.is_empty() {
+        let curves = by_entries.iter().map(|(m, d)| (format!("then {m}"), curve(d))).collect();
+        let label = format!("{} entries visible first", c.examples_visible);
+        out.push(figures::Sweep { label, axis: "layers".into(), curves });
     }
     let at = |list: &[(f64, Vec<f64>)], x: f64| list.iter().find(|(v, _)| *v == x).map(|(_, d)| d.clone());
     if let (Some(high), Some(low)) = (at(&ranks, 10.0), at(&ranks, 2.0)) {

@@ -22,24 +22,27 @@ pub(super) fn path_strengths(runs: &[(usize, &PathRun)], length: usize, features
             from: *start as f64,
             to: (start + length).min(last) as f64,
         }];
+        let steps: Vec<usize> = thinned(run.trained.a.rows()).collect();
+        let sparse: Vec<usize> = steps.iter().copied().step_by(10).collect();
+        let x: Vec<f64> = steps.iter().map(|&t| t as f64).collect();
+        let (mut dots_x, mut dots_y) = (Vec::new(), Vec::new());
         for m in 0..features.min(run.s.len()) {
-            let steps: Vec<usize> = thinned(run.trained.a.rows()).collect();
-            let x: Vec<f64> = steps.iter().map(|&t| t as f64).collect();
             for (name, trained) in [("a", &run.trained.a), ("b", &run.trained.b)] {
-                let y = steps.iter().map(|&t| trained[(t, m)]).collect();
-                marks.push(Mark::line(&format!("K_{name}, s = {:.2}", run.s[m]), x.clone(), y));
+                marks.push(Mark::Line {
+                    label: format!("K_{name}, s = {:.2}", run.s[m]),
+                    x: x.clone(),
+                    y: steps.iter().map(|&t| trained[(t, m)]).collect(),
+                    interval: None,
+                    dashed: name == "b",
+                });
             }
-            if let Some(p) = &run.predicted {
-                for predicted in [&p.a, &p.b] {
-                    marks.push(Mark::Line {
-                        label: String::new(),
-                        x: x.clone(),
-                        y: steps.iter().map(|&t| predicted[(t, m)]).collect(),
-                        interval: None,
-                        dashed: true,
-                    });
-                }
+            for predicted in run.predicted.iter().flat_map(|p| [&p.a, &p.b]) {
+                dots_x.extend(sparse.iter().map(|&t| t as f64));
+                dots_y.extend(sparse.iter().map(|&t| predicted[(t, m)]));
             }
+        }
+        if !dots_x.is_empty() {
+            marks.push(Mark::points("equations", dots_x, dots_y));
         }
         Panel::new(&format!("deficit from step {start}"), Axis::new("training", "steps"), Axis::new("strength K", ""), marks)
     });
@@ -48,7 +51,7 @@ pub(super) fn path_strengths(runs: &[(usize, &PathRun)], length: usize, features
         "An early deficit hands features to the other path",
         &format!(
             "Strengths of the strongest features in two paths of {depth} layers; the shaded span is the deficit of path \
-             b, dashed curves are the scalar equations. Early, path a takes the features for good; late, both keep half."
+             b, dots are the scalar equations. Early, path a takes the features for good; late, both keep half."
         ),
         panels.collect(),
     );
@@ -172,8 +175,8 @@ pub(super) struct DamagePoint {
 pub(super) struct Sweep {
     pub label: String,
     pub axis: String,
-    /// (quantity, mean damage, range over replicates).
-    pub points: Vec<(f64, f64, (f64, f64))>,
+    /// Name of a curve, and its points: quantity, mean damage, range over replicates.
+    pub curves: Vec<(String, Vec<(f64, f64, (f64, f64))>)>,
 }
 
 /// Error against switch time per depth, and the sweeps.
@@ -198,19 +201,14 @@ pub(super) fn damage_curve(
     panels.extend(sweeps.iter().map(|s| {
         let mut x = Axis::new(&s.axis, "");
         x.log = s.axis == "scale";
-        let curve = Mark::Line {
-            label: String::new(),
-            x: s.points.iter().map(|p| p.0).collect(),
-            y: s.points.iter().map(|p| p.1).collect(),
-            interval: Some((
-                s.points.iter().map(|p| p.2.0).collect(),
-                s.points.iter().map(|p| p.2.1).collect(),
-            )),
+        let curve = |(label, points): &(String, Vec<(f64, f64, (f64, f64))>)| Mark::Line {
+            label: label.clone(),
+            x: points.iter().map(|p| p.0).collect(),
+            y: points.iter().map(|p| p.1).collect(),
+            interval: Some((points.iter().map(|p| p.2.0).collect(), points.iter().map(|p| p.2.1).collect())),
             dashed: false,
         };
-        let dots =
-            Mark::points("", s.points.iter().map(|p| p.0).collect(), s.points.iter().map(|p| p.1).collect());
-        Panel::new(&s.label, x, Axis::new("damage", ""), vec![curve, dots])
+        Panel::new(&s.label, x, Axis::new("damage", ""), s.curves.iter().map(curve).collect())
     }));
     Figure::new(
         "damage_curve",
