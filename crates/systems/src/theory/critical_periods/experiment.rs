@@ -392,9 +392,12 @@ fn completion(config: &CriticalPeriods, run: &mut Run) -> Result<()> {
     let sweeps = sweeps(config, &base, run, &mut table)?;
     run.table(table);
 
-    let curves: Vec<(usize, Vec<figures::DamagePoint>)> = base
+    let curves: Vec<figures::Curve> = base
         .iter()
-        .map(|m| (m.condition.depth, m.condition.switches.iter().filter_map(|&t| point(m, t)).collect()))
+        .map(|m| {
+            let points = m.condition.switches.iter().filter_map(|&t| point(m, t)).collect();
+            figures::depth_curve(m.condition.depth, points)
+        })
         .collect();
     let n = c.size;
     let truth = format!("all entries of the second {n} x {n} matrix from {} observed ones", c.observed);
@@ -405,10 +408,14 @@ fn completion(config: &CriticalPeriods, run: &mut Run) -> Result<()> {
     run.artifact("singular_values.csv", figures::singular_csv(&traces).as_bytes())
 }
 
-fn point(m: &Measured, switch: usize) -> Option<figures::DamagePoint> {
-    let errors = m.errors(switch)?;
-    let (low, high) = range(&errors);
-    Some(figures::DamagePoint { switch, error: mean(&errors), low, high })
+fn point(m: &Measured, switch: usize) -> Option<figures::Point> {
+    Some(summary(switch as f64, &m.errors(switch)?))
+}
+
+/// Mean and range of the replicates.
+pub(super) fn summary(at: f64, x: &[f64]) -> figures::Point {
+    let (low, high) = range(x);
+    figures::Point { at, mean: mean(x), low, high }
 }
 
 fn table_rows(m: &Measured, table: &mut Table) {
@@ -419,10 +426,10 @@ fn table_rows(m: &Measured, table: &mut Table) {
         table.row([
             m.condition.name(),
             t.to_string(),
-            format!("{:.4}", p.error),
+            format!("{:.4}", p.mean),
             format!("{:.4}", p.low),
             format!("{:.4}", p.high),
-            zero.map_or(String::new(), |z| format!("{:.3}", p.error / z)),
+            zero.map_or(String::new(), |z| format!("{:.3}", p.mean / z)),
             format!("{:.2e}", mean(&train)),
         ]);
     }
@@ -483,8 +490,8 @@ fn difference_claims(base: &[Measured], run: &mut Run) {
 /// A varied quantity and the damage of every replicate.
 type Damages = Vec<(f64, Vec<f64>)>;
 
-fn curve(damages: &Damages) -> Vec<(f64, f64, (f64, f64))> {
-    damages.iter().map(|(x, d)| (*x, mean(d), range(d))).collect()
+fn curve(label: String, damages: &Damages) -> figures::Curve {
+    figures::Curve { label, points: damages.iter().map(|(x, d)| summary(*x, d)).collect() }
 }
 
 /// Rank, observations, initial size and number of examples; claims where the bars name them.
@@ -515,7 +522,7 @@ fn sweeps(
             damages.push((x, measure(run, &condition)?));
         }
         if !damages.is_empty() {
-            let curves = vec![(String::new(), curve(&damages))];
+            let curves = vec![curve(String::new(), &damages)];
             out.push(figures::Sweep { label: label.into(), axis: axis.into(), curves });
         }
         Ok(damages)
@@ -539,7 +546,7 @@ fn sweeps(
         by_entries.push((m, by_depth));
     }
     if !by_entries.is_empty() {
-        let curves = by_entries.iter().map(|(m, d)| (format!("then {m}"), curve(d))).collect();
+        let curves = by_entries.iter().map(|(m, d)| curve(format!("then {m}"), d)).collect();
         let label = format!("{} entries visible first", c.examples_visible);
         out.push(figures::Sweep { label, axis: "layers".into(), curves });
     }

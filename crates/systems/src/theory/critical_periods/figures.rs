@@ -146,7 +146,7 @@ pub(super) fn phase_portraits(portraits: &[Portrait]) -> Figure {
             Mark::points("ends", vec![early.0, late.0], vec![early.1, late.1]),
         ];
         Panel::new(
-            &format!("{} layers", p.depth),
+            &layers(p.depth),
             Axis::new("K_a", "").limits(0.0, 1.15 * s),
             Axis::new("K_b", "").limits(0.0, 1.15 * s),
             marks,
@@ -163,52 +163,63 @@ pub(super) fn phase_portraits(portraits: &[Portrait]) -> Figure {
     figure
 }
 
-/// Error at one switch time.
-pub(super) struct DamagePoint {
-    pub switch: usize,
-    pub error: f64,
+/// A measured value over the replicates.
+pub(super) struct Point {
+    /// Switch time, rank, entries, scale or depth.
+    pub at: f64,
+    pub mean: f64,
     pub low: f64,
     pub high: f64,
+}
+
+/// A labelled curve.
+pub(super) struct Curve {
+    pub label: String,
+    pub points: Vec<Point>,
+}
+
+impl Curve {
+    fn mark(&self) -> Mark {
+        let column = |f: fn(&Point) -> f64| self.points.iter().map(f).collect::<Vec<f64>>();
+        Mark::Line {
+            label: self.label.clone(),
+            x: column(|p| p.at),
+            y: column(|p| p.mean),
+            interval: Some((column(|p| p.low), column(|p| p.high))),
+            dashed: false,
+        }
+    }
 }
 
 /// Damage against one varied quantity.
 pub(super) struct Sweep {
     pub label: String,
     pub axis: String,
-    /// Name of a curve, and its points: quantity, mean damage, range over replicates.
-    pub curves: Vec<(String, Vec<(f64, f64, (f64, f64))>)>,
+    pub curves: Vec<Curve>,
+}
+
+/// "1 layer", "3 layers".
+fn layers(depth: usize) -> String {
+    format!("{depth} {}", if depth == 1 { "layer" } else { "layers" })
+}
+
+/// Final error against switch time for a depth.
+pub(super) fn depth_curve(depth: usize, points: Vec<Point>) -> Curve {
+    Curve { label: layers(depth), points }
 }
 
 /// Error against switch time per depth, and the sweeps.
-pub(super) fn damage_curve(
-    curves: &[(usize, Vec<DamagePoint>)],
-    sweeps: &[Sweep],
-    judged: &str,
-) -> Figure {
-    let lines = curves.iter().map(|(depth, points)| Mark::Line {
-        label: if *depth == 1 { "1 layer".into() } else { format!("{depth} layers") },
-        x: points.iter().map(|p| p.switch as f64).collect(),
-        y: points.iter().map(|p| p.error).collect(),
-        interval: Some((points.iter().map(|p| p.low).collect(), points.iter().map(|p| p.high).collect())),
-        dashed: false,
-    });
+pub(super) fn damage_curve(curves: &[Curve], sweeps: &[Sweep], judged: &str) -> Figure {
     let mut panels = vec![Panel::new(
         "task switch",
         Axis::new("switch time T_c", "steps"),
         Axis::new("reconstruction error", ""),
-        lines.collect(),
+        curves.iter().map(Curve::mark).collect(),
     )];
     panels.extend(sweeps.iter().map(|s| {
         let mut x = Axis::new(&s.axis, "");
         x.log = s.axis == "scale";
-        let curve = |(label, points): &(String, Vec<(f64, f64, (f64, f64))>)| Mark::Line {
-            label: label.clone(),
-            x: points.iter().map(|p| p.0).collect(),
-            y: points.iter().map(|p| p.1).collect(),
-            interval: Some((points.iter().map(|p| p.2.0).collect(), points.iter().map(|p| p.2.1).collect())),
-            dashed: false,
-        };
-        Panel::new(&s.label, x, Axis::new("damage", ""), s.curves.iter().map(curve).collect())
+        Panel::new(&s.label, x, Axis::new("damage", ""), s.curves.iter().map(Curve::mark).collect())
     }));
     Figure::new(
         "damage_curve",
@@ -233,8 +244,7 @@ pub(super) fn singular_values(traces: &[(usize, &Outcome)]) -> Figure {
             let y = at.iter().map(|&i| outcome.singular.values[i][r]).collect();
             marks.push(Mark::line("", x, y));
         }
-        let title = if *depth == 1 { "1 layer".into() } else { format!("{depth} layers") };
-        Panel::new(&title, Axis::new("training", "steps"), Axis::new("singular value", ""), marks)
+        Panel::new(&layers(*depth), Axis::new("training", "steps"), Axis::new("singular value", ""), marks)
     });
     let mut figure = Figure::new(
         "singular_values",

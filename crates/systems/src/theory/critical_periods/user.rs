@@ -2,7 +2,7 @@
 
 use super::completion::{Course, DeepMatrix, Judge, Observed, Outcome, Tasks, run_switches};
 use super::config::{CriticalPeriods, Task};
-use super::experiment::{Episode, PathRun, mean, pulse_of, range};
+use super::experiment::{Episode, PathRun, mean, pulse_of, range, summary};
 use super::figures;
 use super::paths::hierarchy;
 use neuropil_core::{Error, Result, Streams, Table, files};
@@ -275,9 +275,9 @@ fn complete(config: &CriticalPeriods, second: &Matrix, first: Option<&Matrix>, r
                     100.0 * train
                 ));
             }
-            points.push(figures::DamagePoint { switch, error: mean(&errors), low, high });
+            points.push(summary(switch as f64, &errors));
         }
-        curves.push((depth, points));
+        curves.push(figures::depth_curve(depth, points));
         let (outcomes, _) = results.into_iter().next().unwrap_or_default();
         traced.extend(outcomes.into_iter().next_back().map(|o| (depth, o.scaled(rms))));
     }
