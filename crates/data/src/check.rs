@@ -173,7 +173,10 @@ fn fill(d: &mut Description, source: &Source, format: Format) -> Result<()> {
             for m in &members {
                 *kinds.entry(crate::source::extension(&m.path)).or_default() += 1;
             }
-            let kinds: Vec<String> = kinds.iter().map(|(e, n)| format!("{n} .{e}")).collect();
+            let kinds: Vec<String> = kinds
+                .iter()
+                .map(|(e, n)| if e.is_empty() { format!("{n} without") } else { format!("{n} .{e}") })
+                .collect();
             d.fact("extensions", kinds.join(", "));
             d.parts = members
                 .iter()

@@ -15,6 +15,7 @@ pub use brains::{
     mri_over_time,
 };
 pub use models::{Toxicity, efficientnet_lite0, textgenrnn, textgenrnn_vocabulary, toxicity};
+pub(crate) use senses::with_labels;
 pub use senses::{
     Utterances, digits, mnist, natural_image, natural_images, natural_images_gray, speech, video,
 };

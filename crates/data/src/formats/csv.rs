@@ -95,19 +95,39 @@ fn frame_of(mut rows: Vec<Vec<String>>) -> Result<Frame> {
 }
 
 /// CSV bytes with a header; numbers in the shortest form that reads back to the same value, NaN as an empty cell.
+/// Text that could be taken for another delimiter, a comment or a missing line is quoted.
 pub fn encode(frame: &Frame) -> Result<Vec<u8>> {
-    let failed = |e: &dyn std::fmt::Display| Error::Internal(format!("csv: {e}"));
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(frame.names()).map_err(|e| failed(&e))?;
-    for r in 0..frame.rows() {
-        let row = frame.columns.iter().map(|(_, c)| match c {
-            Column::Numbers(v) if v[r].is_nan() => String::new(),
-            Column::Numbers(v) => v[r].to_string(),
-            Column::Text(v) => v[r].clone(),
-        });
-        writer.write_record(row).map_err(|e| failed(&e))?;
+    let width = frame.columns.len();
+    if width == 0 || frame.columns.iter().any(|(_, c)| c.len() != frame.rows()) {
+        return Err(Error::input("columns of one length", format!("{width} columns")));
     }
-    writer.into_inner().map_err(|e| failed(&e))
+    let quoted = |cell: &str| {
+        let plain = !cell.contains([',', ';', '"', '\t', '\n', '\r'])
+            && cell.trim() == cell
+            && !cell.starts_with('#');
+        // An empty line would be skipped.
+        if plain && !(cell.is_empty() && width == 1) {
+            cell.to_string()
+        } else {
+            format!("\"{}\"", cell.replace('"', "\"\""))
+        }
+    };
+    let mut out = frame.names().into_iter().map(quoted).collect::<Vec<_>>().join(",");
+    out.push('\n');
+    for r in 0..frame.rows() {
+        for (i, (_, column)) in frame.columns.iter().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            out.push_str(&match column {
+                Column::Numbers(v) if v[r].is_nan() => quoted(""),
+                Column::Numbers(v) => v[r].to_string(),
+                Column::Text(v) => quoted(&v[r]),
+            });
+        }
+        out.push('\n');
+    }
+    Ok(out.into_bytes())
 }
 
 /// Writes a table atomically.

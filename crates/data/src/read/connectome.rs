@@ -57,7 +57,12 @@ fn from_table(mut frame: Frame) -> Result<Connectome> {
         return from_edge_list(&frame);
     }
     let n = frame.rows();
-    let row_names = (frame.columns.len() == n + 1).then(|| frame.columns.remove(0).1.texts());
+    if let Some(c) = numbered_matrix(&frame)? {
+        return Ok(c);
+    }
+    let named =
+        frame.columns.len() == n + 1 && (frame.has_header || matches!(frame.columns[0].1, Column::Text(_)));
+    let row_names = named.then(|| frame.columns.remove(0).1.texts());
     if frame.columns.len() != n {
         return Err(Error::input(
             "columns `source` and `target`, or a square matrix",
@@ -83,6 +88,22 @@ fn from_table(mut frame: Frame) -> Result<Connectome> {
         (None, _) => frame.names().into_iter().map(String::from).collect(),
     };
     from_matrix(&frame.matrix()?, names)
+}
+
+/// A matrix whose units are named by numbers: an empty corner, and the same numbers along both edges. Its header does
+/// not look like one.
+fn numbered_matrix(frame: &Frame) -> Result<Option<Connectome>> {
+    let n = frame.rows();
+    if frame.has_header || n < 2 || frame.columns.len() != n {
+        return Ok(None);
+    }
+    let Ok(m) = frame.matrix() else { return Ok(None) };
+    if !m[0].is_nan() || (1..n).any(|i| m[i] != m[i * n]) {
+        return Ok(None);
+    }
+    let names = (1..n).map(|i| m[i].to_string()).collect();
+    let weights: Vec<f64> = (1..n).flat_map(|r| m[r * n + 1..(r + 1) * n].to_vec()).collect();
+    from_matrix(&weights, names).map(Some)
 }
 
 fn from_matrix(weights: &[f64], names: Vec<String>) -> Result<Connectome> {

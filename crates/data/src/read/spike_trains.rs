@@ -100,6 +100,9 @@ fn from_columns(frame: &Frame, names: Option<Vec<String>>, duration_ms: Option<f
     let times =
         column.numbers().ok_or_else(|| Error::input(format!("numbers in column `{title}`"), "text"))?;
     let units = frame.find(&UNITS);
+    if units.is_none() && frame.columns.len() > 1 {
+        return Err(Error::input("a column `unit` beside the times", format!("columns {:?}", frame.names())));
+    }
     if let Some(u) = units.filter(|u| u.len() != times.len()) {
         return Err(Error::input(format!("{} units, one per time", times.len()), u.len().to_string()));
     }
