@@ -49,9 +49,10 @@ impl Willshaw {
 
 /// Hopfield's autoassociator on vectors `[cue | content]` of +1 and -1 with the outer-product rule (Hopfield 1982).
 ///
-/// Recall starts from the known bits, which stay clamped, with the unknown part undecided (0), and
-/// updates the unknown units in order until nothing changes, at most 50 sweeps. An overwritten memory is
-/// learned on top of the old one.
+/// Recall starts from the known bits, which stay clamped, with the unknown part at -1 (the likeliest value of a sparse
+/// bit; from 0 a single clamped bit leads to the complement of the memories, which made a weaker opponent). The unknown
+/// units are updated in order until nothing changes, at most 50 sweeps. An overwritten memory is learned on top of the
+/// old one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hopfield {
     cues: usize,
