@@ -1,13 +1,37 @@
 //! Figures of the memory.
 
 use super::circuit::{POPULATIONS, size_of};
+use super::operations::{Kind, Operation};
 use super::scripted::{Scripted, Table};
 use super::workloads::{Cell, Condition, Scores};
 use neuropil_core::{Axis, Figure, Mark, Panel};
 
-/// Raster of all populations; `table` as of [`super::circuit::Cam::table`].
-pub fn raster(name: &str, title: &str, table: &Table, cues: usize, contents: usize) -> Figure {
+/// Raster of all populations with a band for each operation; `table` as of [`super::circuit::Cam::table`].
+pub fn raster(
+    name: &str,
+    title: &str,
+    table: &Table,
+    operations: &[Operation],
+    cues: usize,
+    contents: usize,
+) -> Figure {
+    let shown: Vec<&Operation> = operations.iter().take_while(|o| (o.time as usize) < table.len()).collect();
+    let top = (0..POPULATIONS.len()).map(|p| size_of(p, cues, contents) + 1).sum::<usize>() as f64;
     let mut marks = Vec::new();
+    for (k, o) in shown.iter().enumerate() {
+        let until = shown.get(k + 1).map_or(o.time + 10, |n| n.time.min(o.time + 10));
+        let label = if k == 0 { "operation" } else { "" };
+        marks.push(Mark::Band { label: label.into(), from: o.time as f64 - 0.5, to: until as f64 - 0.5 });
+        // Words only where they have room.
+        if shown.len() <= 12 {
+            let text = match o.kind() {
+                Kind::Learn => "learn",
+                Kind::RecallByCue => "by cue",
+                Kind::RecallByContent => "by content",
+            };
+            marks.push(Mark::Text { x: (o.time as f64 + until as f64) / 2.0, y: top + 1.5, text: text.into() });
+        }
+    }
     let mut ticks = Vec::new();
     let mut base = 0;
     for (p, population) in POPULATIONS.iter().enumerate() {
@@ -45,7 +69,7 @@ pub fn weight_panel(title: &str, weights: &[f64], cues: usize, contents: usize, 
 pub fn weights(r: &Scripted, cues: usize, contents: usize, w_max: f64) -> Figure {
     let panels = [(0, "first learn"), (5, "three memories"), (6, "cue 3 overwritten")]
         .into_iter()
-        .filter_map(|(i, title)| Some(weight_panel(title, r.history.get(i)?, cues, contents, w_max)))
+        .filter_map(|(i, title)| Some(weight_panel(title, &r.history.after(i, cues, contents)?, cues, contents, w_max)))
         .collect();
     Figure::new(
         "weights",

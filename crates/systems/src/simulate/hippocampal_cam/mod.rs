@@ -14,16 +14,22 @@
 pub mod baselines;
 pub mod circuit;
 mod figures;
+pub mod history;
 pub mod operations;
+mod outputs;
+mod pynn;
 pub mod script;
 pub mod scripted;
+pub mod speed;
 pub mod workloads;
 
 use baselines::{Hopfield, Willshaw};
 use circuit::{Cam, CircuitParameters};
-use neuropil_core::{Bar, Claim, Error, Figure, Result, SpikeTrains, Table, files};
+use history::History;
+use neuropil_core::{Bar, Claim, Error, Figure, Result, Table, files};
 use neuropil_experiment::{Card, DataKind, Estimate, Inputs, Profile, Role, Run, System, Wing};
-use operations::{Answer, Dictionary, Operation};
+use operations::{Answer, Dictionary};
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use scripted::{Script, Scripted};
 use serde::{Deserialize, Serialize};
@@ -31,8 +37,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 use workloads::{Cell, Condition, Score, Scores};
 
-/// Largest units x steps of the saved activity (f32, 256 MB).
-const LARGEST_ACTIVITY: usize = 1 << 26;
 /// Steps shown in the raster of the user's own script.
 const RASTER_STEPS: usize = 1000;
 
@@ -91,7 +95,7 @@ impl HippocampalCam {
         );
         for script in Script::ALL {
             let name = script.name();
-            let r: Scripted = run.stage(name, |_| scripted::run(script, &self.circuit))?;
+            let r: Scripted = scripted::run(script, &self.circuit)?;
             let n = r.answers.len();
             let (cues, contents) = script.size();
             let (mut w, mut h) = (Willshaw::new(cues, contents), Hopfield::new(cues, contents));
@@ -129,12 +133,15 @@ impl HippocampalCam {
                 )
                 .paper("all correct"),
             );
-            let spikes = r.cam.spike_trains()?;
-            run.save(&format!("spikes_{name}.safetensors"), &spikes)?;
-            run.save(&format!("activity_{name}.safetensors"), &spikes.bin(1.0)?)?;
             let title = format!("The {name} test, spike by spike");
             let steps = r.cam.table(script.duration());
-            run.figure(figures::raster(&format!("raster_{name}"), &title, &steps, cues, contents));
+            run.figure(figures::raster(&format!("raster_{name}"), &title, &steps, &operations, cues, contents));
+            if script == Script::Stress {
+                // Its 60 operations are what the other wings read as conditions.
+                outputs::save(run, &r.cam, &self.circuit, &operations, &r.answers, &r.history)?;
+            } else {
+                run.save(&format!("spikes_{name}.safetensors"), &r.cam.spike_trains()?)?;
+            }
             if script == Script::Functional {
                 run.figure(figures::weights(&r, cues, contents, self.circuit.w_max));
             }
@@ -144,13 +151,11 @@ impl HippocampalCam {
     }
 
     fn workload(&self, run: &mut Run, cell: &Cell) -> Result<Vec<Scores>> {
-        (0..self.replicates)
-            .map(|k| {
-                let name = format!("workload/{}x{}/{}/{k}", cell.cues, cell.contents, cell.density);
-                let streams = run.streams().replicate(u64::from(k));
-                run.stage(&name, |_| workloads::measure(cell, self.recalls, &self.circuit, streams))
-            })
-            .collect()
+        let streams = run.streams();
+        let one = |k: u32| workloads::measure(cell, self.recalls, &self.circuit, streams.replicate(u64::from(k)));
+        let name = format!("workload {}x{} {}", cell.cues, cell.contents, cell.density);
+        // Replicates are independent and collected in order, whatever the number of threads.
+        run.stage(&name, |_| (0..self.replicates).into_par_iter().map(one).collect())
     }
 
     fn base_claims(&self, run: &mut Run, replicates: &[Scores], all: &Scores) {
@@ -221,14 +226,22 @@ impl System for HippocampalCam {
         tags: &["spiking", "memory", "hippocampus", "CA3", "STDP", "content-addressable"],
         inputs: &[Role {
             name: "script",
-            formats: "JSON or CSV",
+            formats: "operations (CSV, JSON), input spike trains (safetensors, .npz, CSV) or a table of bits (.npy)",
             required: true,
             many: false,
             help: "Operations in order of time: time_ms (whole ms), op (learn, recall_by_cue, recall_by_content), cue \
                    (one neuron, from 0), content (active bits, from 0; space-separated in CSV). At least 7 ms after a \
-                   learn and 6 ms after a recall; 14 ms is safer.",
+                   learn and 6 ms after a recall; 14 ms is safer. Or spikes of the input neurons in whole ms, a learn \
+                   held for 3 steps; or a matrix, cues x content bits, of zeros and ones.",
         }],
-        outputs: &["spikes", "activity", "plastic weights (CSV)", "answers and expected answers (CSV)", "raster"],
+        outputs: &[
+            "spikes (safetensors, .npz, CSV)",
+            "activity per operation, one file a population too",
+            "answers beside the right ones, recalled table (CSV)",
+            "plastic weights over time (.npy)",
+            "connection list (CSV) and PyNN script",
+            "raster, weight maps, recall figures",
+        ],
         example: "neuropil run hippocampal-cam --input script.csv",
     };
 
@@ -349,43 +362,37 @@ impl System for HippocampalCam {
     }
 
     fn apply(&self, inputs: &Inputs, run: &mut Run) -> Result<()> {
-        let script = script::read(inputs.require("script")?)?;
+        let read = script::read(inputs.require("script")?, self.cues)?;
+        let operations = read.operations;
         let highest = |of: &mut dyn Iterator<Item = u32>| of.max().map_or(1, |n| n as usize + 1);
-        let cues = if self.cues > 0 { self.cues } else { highest(&mut script.iter().filter_map(|o| o.cue)) };
-        let contents = if self.contents > 0 {
-            self.contents
-        } else {
-            highest(&mut script.iter().flat_map(|o| o.content.iter().copied()))
-        };
-        operations::check(&script, cues, contents)?;
-        let end = script.last().map_or(0, |o| o.time) + 14;
+        let named = read.size.unwrap_or_else(|| {
+            let cues = highest(&mut operations.iter().filter_map(|o| o.cue));
+            (cues, highest(&mut operations.iter().flat_map(|o| o.content.iter().copied())))
+        });
+        let cues = if self.cues > 0 { self.cues } else { named.0 };
+        let contents = if self.contents > 0 { self.contents } else { named.1 };
+        operations::check(&operations, cues, contents)?;
+        let end = operations.last().map_or(0, |o| o.time) + 14;
         let mut cam = Cam::new(cues, contents, &self.circuit)?;
         cam.record();
-        let answers = cam.execute(&script, |_, _| run.stop_if_asked())?;
+        let mut history = History::new(operations.len(), cues, contents);
+        let got = cam.execute(&operations, |cam, _| {
+            history.push(&cam.weights());
+            run.stop_if_asked()
+        })?;
         cam.run_to(end);
         let mut judge = Dictionary::default();
-        let right: Vec<Answer> = script.iter().map(|o| judge.apply(o)).collect();
-        let report = answer_csv(&script, &answers, &right);
-        run.artifact("answers.csv", report.as_bytes())?;
-        let correct = answers.iter().zip(&right).filter(|(a, b)| a == b).count();
-        run.metric("operations", script.len() as f64);
+        let answers: Vec<(Answer, Answer)> = got.into_iter().zip(operations.iter().map(|o| judge.apply(o))).collect();
+        let correct = answers.iter().filter(|(got, want)| got == want).count();
+        run.metric("operations", operations.len() as f64);
         run.metric("exact", correct as f64);
-        run.metric("exact_fraction", correct as f64 / script.len() as f64);
-        let spikes = cam.spike_trains()?;
-        run.save("spikes.safetensors", &spikes)?;
-        run.artifact("spikes.csv", spike_csv(&spikes).as_bytes())?;
-        if spikes.unit_count().saturating_mul(end as usize) <= LARGEST_ACTIVITY {
-            run.save("activity.safetensors", &spikes.bin(1.0)?)?;
-        } else {
-            run.note("The binned activity is left out: too many units x steps; the spikes are complete.");
-        }
-        let weights = cam.weights();
-        run.artifact("weights_cue_to_content.csv", matrix_csv(&weights.cue_to_content, contents).as_bytes())?;
-        run.artifact("weights_content_to_cue.csv", matrix_csv(&weights.content_to_cue, cues).as_bytes())?;
+        run.metric("exact_fraction", correct as f64 / operations.len() as f64);
+        outputs::save(run, &cam, &self.circuit, &operations, &answers, &history)?;
         let steps = cam.table((end as usize).min(RASTER_STEPS));
-        run.figure(figures::raster("raster", "Your script, spike by spike", &steps, cues, contents));
+        run.figure(figures::raster("raster", "Your operations, spike by spike", &steps, &operations, cues, contents));
         if cues * contents <= 1 << 18 {
-            let panel = figures::weight_panel("", &weights.cue_to_content, cues, contents, self.circuit.w_max);
+            let weights = cam.weights().cue_to_content;
+            let panel = figures::weight_panel("", &weights, cues, contents, self.circuit.w_max);
             let caption = "Weights from cue to content neurons after the last operation.";
             run.figure(Figure::new("weights", "What the memory holds at the end", caption, vec![panel]));
         }
@@ -396,41 +403,10 @@ impl System for HippocampalCam {
         let mut text = String::from("time_ms,op,cue,content\n");
         for o in Script::Functional.operations() {
             let cue = o.cue.map(|c| c.to_string()).unwrap_or_default();
-            let _ = writeln!(text, "{},{},{cue},{}", o.time, o.kind().name(), spaced(&o.content));
+            let _ = writeln!(text, "{},{},{cue},{}", o.time, o.kind().name(), outputs::spaced(&o.content));
         }
         files::write_atomic(&dir.join("script.csv"), text.as_bytes())
     }
-}
-
-fn spaced(numbers: &[u32]) -> String {
-    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn answer_csv(script: &[Operation], answers: &[Answer], right: &[Answer]) -> String {
-    let mut text = String::from("time_ms,op,cue,content,got_cues,got_content,expected_cues,expected_content,exact\n");
-    for ((o, got), want) in script.iter().zip(answers).zip(right) {
-        let cue = o.cue.map(|c| c.to_string()).unwrap_or_default();
-        let cells = [&o.content, &got.cues, &got.content, &want.cues, &want.content].map(|n| spaced(n)).join(",");
-        let _ = writeln!(text, "{},{},{cue},{cells},{}", o.time, o.kind().name(), got == want);
-    }
-    text
-}
-
-fn spike_csv(spikes: &SpikeTrains) -> String {
-    let mut text = String::from("time_ms,unit\n");
-    for (t, unit) in spikes.events() {
-        let _ = writeln!(text, "{t},{}", spikes.names()[unit as usize]);
-    }
-    text
-}
-
-fn matrix_csv(values: &[f64], columns: usize) -> String {
-    let mut text = String::new();
-    for row in values.chunks(columns) {
-        text.push_str(&row.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The three scripted tests of the paper and the published spike tables that they must reproduce.
 
 use super::circuit::{Cam, CircuitParameters, POPULATIONS};
+use super::history::History;
 use super::operations::{Answer, Dictionary, Operation};
 use neuropil_core::{Error, Result};
-use serde::{Deserialize, Serialize};
 
 /// A scripted test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ fn parse_table(text: &str) -> Option<Table> {
 }
 
 /// What a scripted test gave.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Scripted {
     /// Rows (ms) that differ from the published table in any population.
     pub wrong_rows: Vec<usize>,
@@ -122,8 +122,8 @@ pub struct Scripted {
     pub answers: Vec<(Answer, Answer)>,
     /// The memory after the last operation, all spikes recorded.
     pub cam: Cam,
-    /// Plastic weights (cue to content) after each operation.
-    pub history: Vec<Vec<f64>>,
+    /// Plastic weights after each operation.
+    pub history: History,
 }
 
 impl Scripted {
@@ -140,9 +140,9 @@ pub fn run(script: Script, parameters: &CircuitParameters) -> Result<Scripted> {
     super::operations::check(&operations, cues, contents)?;
     let mut cam = Cam::new(cues, contents, parameters)?;
     cam.record();
-    let mut history = Vec::new();
+    let mut history = History::new(operations.len(), cues, contents);
     let got = cam.execute(&operations, |cam, _| {
-        history.push(cam.weights().cue_to_content);
+        history.push(&cam.weights());
         Ok(())
     })?;
     cam.run_to(script.duration() as u64);
