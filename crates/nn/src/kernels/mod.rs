@@ -16,6 +16,7 @@
 mod attention;
 mod conv;
 mod elementwise;
+mod gate;
 mod matmul;
 mod recurrent;
 mod rows;
@@ -25,6 +26,10 @@ pub use conv::{ConvShape, conv2d, conv2d_backward};
 pub use elementwise::{
     Activation, activate, activate_backward, add_assign, multiply, relu, relu_backward, rotate, rotate_back,
     scale,
+};
+pub use gate::{
+    add_active_rows, add_rows, gate_active, read_then_write, relu_gate, relu_gate_backward, relu_rotate,
+    relu_rotate_backward,
 };
 pub use matmul::{Mat, MatMut, column_sums, matmul, matmul_rows};
 pub use recurrent::{Cell, CellShape, recurrent, recurrent_backward};

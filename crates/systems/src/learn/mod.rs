@@ -1,3 +1,4 @@
 //! Networks and rules that learn.
 
+pub mod bdh;
 wing! {}
