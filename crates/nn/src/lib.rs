@@ -35,3 +35,6 @@ pub use parameters::{Init, ParameterId, Parameters};
 pub use pass::Pass;
 pub use predictor::{Predictor, PredictorConfig, Series};
 pub use train::Training;
+
+/// A tensor of 2 axes, for crates that do not name the tensor library.
+pub type Matrix = burn::tensor::Tensor<2>;

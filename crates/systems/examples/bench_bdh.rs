@@ -22,8 +22,13 @@ fn main() -> Result<()> {
 
     let mut learner = Learner::<f32>::new(sizes, Parts::ALL, context);
     let rule = Rule::adamw(0.1);
-    let mut training =
-        Training::new(parameters.clone(), rule, Schedule::constant(1e-3), 1.0, Streams::new(1).stream("dropout", 0));
+    let mut training = Training::new(
+        parameters.clone(),
+        rule,
+        Schedule::constant(1e-3),
+        1.0,
+        Streams::new(1).stream("dropout", 0),
+    );
     let mut steps = Vec::new();
     for i in 0..repeats + 3 {
         let start = Instant::now();

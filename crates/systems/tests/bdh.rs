@@ -101,7 +101,8 @@ fn rho_is_the_sum_of_outer_products() {
     let (n, d) = (12, 8);
     let mut want = vec![0.0_f64; 2 * n * d];
     for (t, &token) in text.iter().enumerate() {
-        let row: Vec<f64> = values[3 * 24 * 8 + token as usize * d..][..d].iter().map(|&v| f64::from(v)).collect();
+        let row: Vec<f64> =
+            values[3 * 24 * 8 + token as usize * d..][..d].iter().map(|&v| f64::from(v)).collect();
         let mean = row.iter().sum::<f64>() / d as f64;
         let sd = (row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / d as f64 + 1e-5).sqrt();
         let x: Vec<f64> = row.iter().map(|v| (v - mean) / sd).collect();
@@ -144,8 +145,9 @@ fn one_token_reads_nothing() {
     let mean = row.iter().sum::<f64>() / 8.0;
     let sd = (row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 8.0).sqrt();
     let head = &values[3 * 24 * 8 + 19 * 8..];
-    let want: Vec<f32> =
-        (0..19).map(|v| (0..8).map(|c| (row[c] - mean) / sd * f64::from(head[c * 19 + v])).sum::<f64>() as f32).collect();
+    let want: Vec<f32> = (0..19)
+        .map(|v| (0..8).map(|c| (row[c] - mean) / sd * f64::from(head[c * 19 + v])).sum::<f64>() as f32)
+        .collect();
     // eps = 1e-5 against a variance of about 0.04, once per norm.
     assert!(worst(&want, &learner.logits(&values, &[3])) < 1e-3);
 }
@@ -203,7 +205,9 @@ fn graph_form_reproduces_the_tensor_form() {
     for (t, &token) in text.iter().enumerate() {
         let (rounds, out) = brain.step(token);
         for ((xs, ys), (bx, by)) in tensor.iter().zip(&rounds) {
-            let of = |v: &[f32]| -> Vec<f32> { (0..2).flat_map(|h| v[(h * 24 + t) * 64..][..64].to_vec()).collect() };
+            let of = |v: &[f32]| -> Vec<f32> {
+                (0..2).flat_map(|h| v[(h * 24 + t) * 64..][..64].to_vec()).collect()
+            };
             // The specification's tolerance for the explicit graph.
             assert!(worst(&narrow(bx), &of(xs)) < 1e-3);
             if t > 0 {
@@ -218,7 +222,8 @@ fn graph_form_reproduces_the_tensor_form() {
 #[test]
 fn threads_do_not_change_bits() {
     let sizes = Sizes { vocabulary: 40, width: 32, heads: 4, neurons: 256, layers: 2 };
-    let (values, x, y) = (narrow(&weights(sizes)), tokens(12 * 48, 40), tokens(12 * 48 + 1, 40)[1..].to_vec());
+    let (values, x, y) =
+        (narrow(&weights(sizes)), tokens(12 * 48, 40), tokens(12 * 48 + 1, 40)[1..].to_vec());
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("pool");
         pool.install(|| {

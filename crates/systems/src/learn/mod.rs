@@ -1,4 +1,5 @@
 //! Networks and rules that learn.
 
-pub mod bdh;
-wing! {}
+wing! {
+    bdh::Bdh,
+}
