@@ -1,3 +1,6 @@
 //! Analysis of recordings.
 
-wing! {}
+wing! {
+    /// 13: one store for recordings and connectomes of the worm.
+    celegans_data::CelegansData,
+}

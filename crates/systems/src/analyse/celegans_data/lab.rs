@@ -16,7 +16,7 @@ use super::readers::{Layout, MANIFEST, Manifest, TimeUnit};
 use neuropil_core::{ActivityKind, Array, Error, Noun as _, Recording, Result, Sampling, Stream, Streams, Unit, files};
 use neuropil_data::formats::npy::Value;
 use neuropil_data::formats::{csv, npz};
-use neuropil_data::worm_names::{CellClass, NEURON_COUNT, NEURONS};
+use neuropil_data::worm_names::{CellClass, NEURON_COUNT, NEURONS, Reading, read_name};
 use neuropil_data::{Column, Frame};
 use rayon::prelude::*;
 use serde_json::json;
@@ -197,6 +197,8 @@ pub struct Truth {
     pub clean: Vec<f32>,
     /// Neurons with no data at all.
     pub masked: Vec<bool>,
+    /// Neurons under a name that an earlier one already has.
+    pub repeated: Vec<bool>,
 }
 
 /// One generated recording and its truth.
@@ -254,7 +256,12 @@ impl Lab {
         let (source, worm) = (self.name.clone(), format!("animal{k:03}"));
         let citation = format!("{}, simulated", self.name);
         let raw = RawWorm { source, worm, citation, times_s, names, traces };
-        Ok(Generated { raw, truth: Truth { slots, clean, masked } })
+        let repeated = (0..recorded)
+            .map(|i| slots[i].is_none() && !raw.names[i].is_empty() && raw.names[..i].contains(&raw.names[i]))
+            .zip(&raw.names)
+            .map(|(again, name)| again && matches!(read_name(name), Reading::Slot(_)))
+            .collect();
+        Ok(Generated { raw, truth: Truth { slots, clean, masked, repeated } })
     }
 
     /// Names as this laboratory writes them, and what they really say.

@@ -18,7 +18,7 @@ pub const KIND: &str = "worm_dataset";
 /// `slots` i32 [neurons], -1 in the block of unknowns; the same five under `<id>/original/` where kept. Metadata
 /// `worms`: for each its id, source, original id, citation, original median interval, and per neuron name as written,
 /// place in the file, and whether it is labelled.
-pub fn to_store(worms: &[Worm]) -> Result<Store> {
+pub fn to_store(worms: &[&Worm]) -> Result<Store> {
     let mut store = Store::new(KIND);
     let mut notes = Vec::new();
     for w in worms {
@@ -123,7 +123,7 @@ fn worm_of(note: &serde_json::Value, index: &std::collections::HashMap<&str, &Ar
 }
 
 /// One row per worm: where it came from, how much of it is known, and its sampling before and after.
-pub fn index(worms: &[Worm]) -> Frame {
+pub fn index(worms: &[&Worm]) -> Frame {
     let text = |f: fn(&Worm) -> String| Column::Text(worms.iter().map(f).collect());
     let number = |f: fn(&Worm) -> f64| Column::Numbers(worms.iter().map(f).collect());
     let columns = vec![
@@ -162,7 +162,7 @@ pub fn sources(worms: &[Worm]) -> Vec<&str> {
 
 /// The paper's dense form: per worm `<id>_data` f32 [steps, 302] with zeros where no neuron is, `<id>_times_s` f64,
 /// boolean `<id>_labelled` and `<id>_unknown` [302], and once `neurons`, the 302 names.
-pub fn dense_npz(worms: &[Worm]) -> Result<Vec<u8>> {
+pub fn dense_npz(worms: &[&Worm]) -> Result<Vec<u8>> {
     let names = NEURONS.iter().map(|n| n.name.to_string()).collect();
     let mut values = vec![("neurons".to_string(), Value::Strings(vec![NEURON_COUNT], names))];
     for w in worms {
@@ -180,7 +180,7 @@ pub fn dense_npz(worms: &[Worm]) -> Result<Vec<u8>> {
 
 /// The long table, gzip-compressed CSV: one row per neuron of a worm with `source_dataset`, `worm`, `neuron`, `slot`,
 /// `is_labeled`, `dt`, and the time series as lists of numbers between blanks.
-pub fn long_table(worms: &[Worm]) -> Result<Vec<u8>> {
+pub fn long_table(worms: &[&Worm]) -> Result<Vec<u8>> {
     let mut text = String::from("source_dataset,worm,neuron,slot,is_labeled,dt,calcium_data\n");
     let quoted = |s: &str| format!("\"{}\"", s.replace('"', "\"\""));
     for w in worms {
@@ -200,19 +200,7 @@ pub fn long_table(worms: &[Worm]) -> Result<Vec<u8>> {
     gzip::compress(text.as_bytes())
 }
 
-/// All files of the store as (path below the run folder, bytes), in order.
-pub fn files(worms: &[Worm], dense: bool, long: bool) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut out = vec![("index.csv".to_string(), csv::encode(&index(worms))?)];
-    for source in sources(worms) {
-        let own: Vec<Worm> = worms.iter().filter(|w| w.source == source).cloned().collect();
-        let stem = file_stem(source);
-        out.push((format!("store/{stem}.safetensors"), to_store(&own)?.to_bytes()?));
-        if dense {
-            out.push((format!("store/{stem}.npz"), dense_npz(&own)?));
-        }
-    }
-    if long {
-        out.push(("long.csv.gz".into(), long_table(worms)?));
-    }
-    Ok(out)
+/// The worms of one data set.
+pub fn of_source<'a>(worms: &'a [Worm], source: &str) -> Vec<&'a Worm> {
+    worms.iter().filter(|w| w.source == source).collect()
 }
