@@ -3,7 +3,7 @@
 use super::pipeline::{Row, Traces, Worm};
 use neuropil_core::{Array, Error, Result, Store};
 use neuropil_data::formats::npy::Value;
-use neuropil_data::formats::{csv, gzip, npz};
+use neuropil_data::formats::{gzip, npz};
 use neuropil_data::worm_names::{NEURON_COUNT, NEURONS};
 use neuropil_data::{Column, Frame};
 use serde_json::json;
@@ -124,8 +124,8 @@ fn worm_of(note: &serde_json::Value, index: &std::collections::HashMap<&str, &Ar
 
 /// One row per worm: where it came from, how much of it is known, and its sampling before and after.
 pub fn index(worms: &[&Worm]) -> Frame {
-    let text = |f: fn(&Worm) -> String| Column::Text(worms.iter().map(f).collect());
-    let number = |f: fn(&Worm) -> f64| Column::Numbers(worms.iter().map(f).collect());
+    let text = |f: fn(&Worm) -> String| Column::Text(worms.iter().map(|w| f(w)).collect());
+    let number = |f: fn(&Worm) -> f64| Column::Numbers(worms.iter().map(|w| f(w)).collect());
     let columns = vec![
         ("worm".into(), text(|w| w.id.clone())),
         ("source_dataset".into(), text(|w| w.source.clone())),
