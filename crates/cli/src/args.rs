@@ -1,6 +1,5 @@
 //! What can be typed.
 
-#![expect(clippy::struct_excessive_bools, reason = "one field per flag, as typed")]
 #![expect(clippy::option_option, reason = "`--resume` may stand alone or with a folder")]
 
 use clap::{Args, Parser, Subcommand};

@@ -1,11 +1,14 @@
 //! The command line that scripts rely on, through the real binary.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use assert_cmd::Command;
 use serde_json::Value;
 use std::path::Path;
 
 fn neuropil(dir: &Path, args: &[&str]) -> (i32, String, String) {
-    let out = Command::cargo_bin("neuropil").expect("binary").current_dir(dir).args(args).output().expect("runs");
+    let out =
+        Command::cargo_bin("neuropil").expect("binary").current_dir(dir).args(args).output().expect("runs");
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     (out.status.code().expect("code"), text(&out.stdout), text(&out.stderr))
 }
@@ -30,7 +33,9 @@ fn list_is_an_array_with_the_keys_of_the_contract() {
     assert_eq!(code, 0);
     let rows: Value = serde_json::from_str(&out).expect("JSON");
     for row in rows.as_array().expect("array") {
-        for key in ["number", "slug", "title", "wing", "summary", "claim", "data", "tags", "inputs", "outputs"] {
+        for key in
+            ["number", "slug", "title", "wing", "summary", "claim", "data", "tags", "inputs", "outputs"]
+        {
             assert!(!row[key].is_null(), "{key}");
         }
     }
@@ -44,8 +49,10 @@ fn every_system_smokes_with_the_same_bits_for_any_threads_and_shows_its_card() {
         let dir = temp();
         let slug = entry.card.slug;
         let run = |threads: &str| {
-            let (code, out, err) =
-                neuropil(dir.path(), &["run", slug, "--smoke", "--json", "--threads", threads, "--out", threads]);
+            let (code, out, err) = neuropil(
+                dir.path(),
+                &["run", slug, "--smoke", "--json", "--threads", threads, "--out", threads],
+            );
             assert!(code <= 1, "{slug}: {code} {err}");
             essence(out.trim())
         };
@@ -53,7 +60,10 @@ fn every_system_smokes_with_the_same_bits_for_any_threads_and_shows_its_card() {
         assert_eq!(one, run("2"), "{slug} depends on the number of threads");
         assert!(one["claims"].as_array().is_some_and(|c| !c.is_empty()), "{slug} makes no claim");
         for claim in one["claims"].as_array().expect("claims") {
-            assert!(claim["passed"].is_boolean() && !claim["bar"].is_null() && claim["op"].is_string(), "{slug}");
+            assert!(
+                claim["passed"].is_boolean() && !claim["bar"].is_null() && claim["op"].is_string(),
+                "{slug}"
+            );
         }
         assert!(!one["figures"].as_array().expect("figures").is_empty(), "{slug} draws no figure");
         let (code, out, _) = neuropil(dir.path(), &["show", slug]);
@@ -90,7 +100,7 @@ fn every_example_is_a_valid_input_and_every_wrong_file_is_code_3() {
 fn usage_errors_are_code_2_with_a_hint() {
     let dir = temp();
     let slug = neuropil::systems::catalogue()[0].card.slug;
-    let mistyped = format!("{}x", slug);
+    let mistyped = format!("{slug}x");
     let (code, _, err) = neuropil(dir.path(), &["run", &mistyped]);
     assert!(code == 2 && err.contains(slug), "{err}");
     assert_eq!(neuropil(dir.path(), &["run", slug, "--set", "no_such_field=1"]).0, 2);
@@ -123,7 +133,8 @@ fn an_interrupt_saves_and_resume_ends_in_the_same_bits() {
         let dir = temp();
         let slug = entry.card.slug;
         let whole = neuropil(dir.path(), &["run", slug, "--smoke", "--json", "--out", "whole"]);
-        let (code, _, err) = neuropil(dir.path(), &["run", slug, "--smoke", "--interrupt-after", "1", "--out", "cut"]);
+        let (code, _, err) =
+            neuropil(dir.path(), &["run", slug, "--smoke", "--interrupt-after", "1", "--out", "cut"]);
         if code <= 1 {
             continue; // too short to be interrupted
         }

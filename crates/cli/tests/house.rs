@@ -1,5 +1,7 @@
 //! The layer table of the architecture, held to the code.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// (crate, floor, what of the workspace it may use besides lower floors)

@@ -1,5 +1,7 @@
 //! An interrupted and resumed run ends in the same bits as an uninterrupted one.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use neuropil_core::{Bar, Claim, Error, Result};
 use neuropil_experiment::{
     Card, DataKind, Entry, Estimate, Inputs, Profile, Run, RunOptions, System, Wing, board, execute,

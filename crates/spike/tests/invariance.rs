@@ -1,5 +1,7 @@
 //! What must not change a bit: saving and loading in mid-run, jumping over silence, recording.
 
+#![allow(clippy::expect_used, reason = "a failed step fails the test")]
+
 use neuropil_core::{Result, Streams};
 use neuropil_spike::{
     Connector, IfCurrExp, IfCurrExpParameters, LifExp, LifParameters, Network, Neurons, PairStdp,

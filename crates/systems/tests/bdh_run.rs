@@ -1,5 +1,7 @@
 //! Running the Dragon Hatchling: the experiment's mechanics, resume, the user's files, and what is refused.
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failed step fails the test")]
+#![allow(missing_docs)]
 
 use neuropil_core::{Array, Error, Noun, Weights, files};
 use neuropil_data::formats::npy;
@@ -40,7 +42,8 @@ fn smoke_runs_and_an_interrupted_run_ends_in_the_same_report() {
     let entry = find("bdh").expect("registered");
     let stopped = execute(&entry, &RunOptions { interrupt_after: Some(7), ..options(b.path()) });
     assert!(matches!(stopped, Err(Error::Interrupted)));
-    let rest = execute(&entry, &RunOptions { resume: Some(None), ..options(b.path()) }).expect("resumes").report;
+    let rest =
+        execute(&entry, &RunOptions { resume: Some(None), ..options(b.path()) }).expect("resumes").report;
     assert_eq!((&whole.claims, &whole.metrics), (&rest.claims, &rest.metrics));
 }
 
@@ -50,16 +53,18 @@ fn the_user_trains_continues_generates_inspects_and_merges() {
     let data = example(&dir.path().join("data"));
     let out = dir.path().join("runs");
     let text = role("text", &data.join("text.txt"));
-    let trained = run(&out, &[text.clone()], &[]).expect("trains");
+    let trained = run(&out, std::slice::from_ref(&text), &[]).expect("trains");
     for name in ["checkpoint.safetensors", "loss.csv", "sparsity.csv", "sample.txt", "state.npz"] {
         assert!(trained.folder.join(name).is_file(), "{name}");
     }
     let checkpoint = role("checkpoint", &trained.folder.join("checkpoint.safetensors"));
     // Sizes come from the checkpoint, not from the configuration.
-    let again = run(&out, &[text.clone(), checkpoint.clone()], &["width=8", "baseline=false"]).expect("goes on");
+    let again =
+        run(&out, &[text.clone(), checkpoint.clone()], &["width=8", "baseline=false"]).expect("goes on");
     let second = role("checkpoint", &again.folder.join("checkpoint.safetensors"));
 
-    let made = run(&out, &[checkpoint.clone()], &["task=generate", "prompt=ROMEO", "length=30"]).expect("generates");
+    let made = run(&out, std::slice::from_ref(&checkpoint), &["task=generate", "prompt=ROMEO", "length=30"])
+        .expect("generates");
     assert_eq!(std::fs::read(made.folder.join("sample.txt")).unwrap().len(), 35);
 
     let lists = ["positive", "negative"].map(|r| role(r, &data.join(format!("{r}.jsonl"))));

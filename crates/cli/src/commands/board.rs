@@ -7,15 +7,14 @@ use neuropil::experiment::board;
 use neuropil::plot::{BoardRow, board_markdown, board_page, board_terminal};
 
 pub fn board(args: &BoardArgs) -> Result<u8> {
-    let rows = match &args.from {
-        Some(file) => board::read_rows(file)?,
-        None => {
-            let (rows, problems) = board::collect(&args.runs)?;
-            for p in &problems {
-                output::note(format!("warning: skipped: {p}"));
-            }
-            rows
+    let rows = if let Some(file) = &args.from {
+        board::read_rows(file)?
+    } else {
+        let (rows, problems) = board::collect(&args.runs)?;
+        for p in &problems {
+            output::note(format!("warning: skipped: {p}"));
         }
+        rows
     };
     if let Some(file) = &args.against {
         return against(&rows, &board::read_rows(file)?);

@@ -81,7 +81,8 @@ impl Ledger {
 
     /// Lines summed by source, action and reason, for the report.
     pub fn summary(&self, name: &str, title: &str) -> Table {
-        let mut sums: std::collections::BTreeMap<(&str, &str, &str), (usize, usize, f64)> = Default::default();
+        let mut sums: std::collections::BTreeMap<(&str, &str, &str), (usize, usize, f64)> =
+            std::collections::BTreeMap::default();
         for e in &self.entries {
             // Reasons carry details after a colon; the summary keeps the kind.
             let reason = e.reason.split(':').next().unwrap_or_default();

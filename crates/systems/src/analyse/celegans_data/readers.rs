@@ -169,7 +169,7 @@ pub fn read_file(path: &Path, manifest: &Manifest) -> Result<Vec<RawWorm>> {
         match layout {
             Layout::CsvWide => wide(&neuropil_data::formats::csv::parse(&source.bytes)?, &worm, manifest).map(|w| vec![w]),
             Layout::CsvLong => long(&neuropil_data::formats::csv::parse(&source.bytes)?, &worm, manifest),
-            Layout::Npz => arrays(npz::parse(&source.bytes)?, &worm, manifest).map(|w| vec![w]),
+            Layout::Npz => arrays(&npz::parse(&source.bytes)?, &worm, manifest).map(|w| vec![w]),
             Layout::Json => objects(&json::parse(&source.bytes)?, &worm, manifest),
             Layout::Recording => recording(&read::recording(path)?, &worm, manifest).map(|w| vec![w]),
         }
@@ -322,7 +322,7 @@ fn long(frame: &Frame, stem: &str, m: &Manifest) -> Result<Vec<RawWorm>> {
     Ok(out)
 }
 
-fn arrays(values: Vec<(String, npy::Value)>, worm: &str, m: &Manifest) -> Result<RawWorm> {
+fn arrays(values: &[(String, npy::Value)], worm: &str, m: &Manifest) -> Result<RawWorm> {
     let have: Vec<String> = values.iter().map(|(n, v)| format!("{n} {:?}", v.shape())).collect();
     let find = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, v)| v);
     let matrix = match pick(m.traces.as_deref(), &TRACES, find) {

@@ -119,8 +119,9 @@ impl Brain {
                     ys[h * n + j] = y.max(0.0);
                     // (3) Gate, and send down the decoder.
                     let z = ys[h * n + j] * xs[h * n + j];
-                    for c in 0..d {
-                        sum[c] += z * self.dc[(h * n + j) * d + c];
+                    let row = &self.dc[(h * n + j) * d..(h * n + j + 1) * d];
+                    for (s, w) in sum.iter_mut().zip(row) {
+                        *s += z * w;
                     }
                 }
                 // (4) Hebb: synapses from active x to what the message would drive.

@@ -29,7 +29,7 @@ pub fn raster(
                 Kind::RecallByCue => "by cue",
                 Kind::RecallByContent => "by content",
             };
-            marks.push(Mark::Text { x: (o.time as f64 + until as f64) / 2.0, y: top + 1.5, text: text.into() });
+            marks.push(Mark::Text { x: f64::midpoint(o.time as f64, until as f64), y: top + 1.5, text: text.into() });
         }
     }
     let mut ticks = Vec::new();
