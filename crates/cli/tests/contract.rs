@@ -87,9 +87,9 @@ fn every_example_is_a_valid_input_and_every_wrong_file_is_code_3() {
         assert!(code <= 1, "{slug}: `{}` gives {code}: {err}", entry.card.example);
         std::fs::write(dir.path().join("empty.csv"), "").expect("writes");
         std::fs::write(dir.path().join("noise.npy"), b"\x93NUMPY\x01\x00\xff\xff{'descr'").expect("writes");
-        std::fs::write(dir.path().join("noise.bin"), [7_u8; 999]).expect("writes");
+        std::fs::write(dir.path().join("noise.safetensors"), [7_u8; 999]).expect("writes");
         std::fs::create_dir(dir.path().join("folder")).expect("creates");
-        for bad in ["missing.csv", "empty.csv", "noise.npy", "noise.bin", "folder"] {
+        for bad in ["missing.csv", "empty.csv", "noise.npy", "noise.safetensors", "folder"] {
             let (code, _, err) = neuropil(dir.path(), &["run", slug, "--input", bad]);
             assert!(code == 3 && err.contains("error: expected"), "{slug} with {bad}: {code} {err}");
         }

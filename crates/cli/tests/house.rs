@@ -46,24 +46,29 @@ fn crates_use_only_the_floors_below() {
 
 #[test]
 fn readers_and_analysis_stand_without_the_tensor_library() {
-    let metadata = MetadataCommand::new()
-        .other_options(vec!["--offline".into(), "--locked".into()])
-        .exec()
-        .expect("metadata");
-    let resolve = metadata.resolve.expect("resolved");
     for name in ["neuropil-analysis", "neuropil-spike", "neuropil-data", "neuropil-plot"] {
-        let start = metadata.packages.iter().find(|p| p.name.as_str() == name).expect("crate").id.clone();
-        let (mut queue, mut seen) = (vec![start], std::collections::BTreeSet::new());
-        while let Some(id) = queue.pop() {
-            let node = resolve.nodes.iter().find(|n| n.id == id).expect("node");
-            for d in node.deps.iter().filter(|d| d.dep_kinds.iter().any(|k| k.kind == DependencyKind::Normal))
-            {
-                if seen.insert(d.pkg.clone()) {
-                    queue.push(d.pkg.clone());
-                }
-            }
-        }
-        let burn: Vec<String> = seen.iter().map(ToString::to_string).filter(|p| p.contains("burn")).collect();
+        let out = std::process::Command::new(env!("CARGO"))
+            .args([
+                "tree",
+                "--package",
+                name,
+                "--edges",
+                "normal",
+                "--prefix",
+                "none",
+                "--offline",
+                "--locked",
+            ])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo tree");
+        let tree = String::from_utf8_lossy(&out.stdout);
+        assert!(
+            out.status.success() && tree.contains("neuropil-core"),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        let burn: Vec<&str> = tree.lines().filter(|l| l.starts_with("burn")).collect();
         assert!(burn.is_empty(), "{name} pulls in {burn:?}");
     }
 }

@@ -86,7 +86,7 @@ pub const CARD: Card = Card {
         "recordings/*.safetensors",
         "connectomes/*.{graphml,csv,npz}",
     ],
-    example: "neuropil run celegans-data --input my_recordings/ --input connectome=my_connectome.csv",
+    example: "neuropil run celegans-data --input recordings",
 };
 
 /// Configuration of the system.
@@ -231,6 +231,6 @@ impl System for CelegansData {
         let planted = lab::Planted::new(streams)?;
         let laboratory = lab::Lab { neurons: (40, 50), ..lab::laboratories(1, (60.0, 60.0)).remove(0) };
         let worms = (0..2).map(|k| laboratory.record(&planted, k, 2, streams)).collect::<Result<Vec<_>>>()?;
-        laboratory.write(dir, &worms.iter().map(|g| &g.raw).collect::<Vec<_>>())
+        laboratory.write(&dir.join("recordings"), &worms.iter().map(|g| &g.raw).collect::<Vec<_>>())
     }
 }

@@ -8,7 +8,7 @@ use super::model::{Parts, Sizes, Sparsity};
 use super::state::{Generator, State};
 use super::training::{Baseline, Hatchling};
 use neuropil_core::{Array, Error, Result, Table, Weights, files};
-use neuropil_data::formats::{graphml, npy, npz};
+use neuropil_data::formats::{Format, graphml, npy, npz};
 use neuropil_data::{embedded, read, source::Source};
 use neuropil_experiment::{Inputs, Run};
 use neuropil_nn::Parameters;
@@ -37,13 +37,25 @@ fn tokens(path: &Path, vocabulary: usize) -> Result<Vec<u32>> {
         }
         "jsonl" | "json" | "csv" => joined(path)?,
         _ if path.is_dir() => joined(path)?,
-        _ => Source::open(path)?.bytes,
+        _ => raw(Source::open(path)?)?,
     };
     let largest = bytes.iter().copied().max().map_or(0, usize::from);
     if largest >= vocabulary {
         return Err(Error::input(format!("bytes below {vocabulary}"), largest.to_string()).at(path.display()));
     }
     Ok(bytes.into_iter().map(u32::from).collect())
+}
+
+/// Text, or bytes of no format that is known: an image or a damaged checkpoint is not a corpus.
+fn raw(source: Source) -> Result<Vec<u8>> {
+    match source.format() {
+        Ok(Format::Text) => Ok(source.bytes),
+        Err(_) if matches!(source.extension().as_str(), "" | "bin" | "raw" | "dat") => Ok(source.bytes),
+        Err(e) => Err(e.at(source.place)),
+        Ok(other) => Err(Error::input("text, or raw bytes of no other format", other.title().to_string())
+            .at(source.place)
+            .hint("token ids come as .npy, texts as .txt, .jsonl or a folder; a checkpoint goes into `checkpoint=`")),
+    }
 }
 
 fn joined(path: &Path) -> Result<Vec<u8>> {

@@ -255,7 +255,7 @@ mod tests {
         let numbered = "time_ms,unit\n0,1\n0,2\n1,1\n1,2\n2,1\n2,2\n20,1\n30,4\n";
         assert_eq!(of_source(&source("s.csv", numbered.into())?, 2)?, named);
         assert_eq!(of_source(&source("s.csv", numbered.into())?, 0).expect_err("no split").exit_code(), 2);
-        for (rows, want) in [("0.5,1\n", "whole ms"), ("3,0\n3,1\n3,4\n", "one-hot"), ("3,0\n3,4\n", "three steps")] {
+        for (rows, want) in [("0.5,1\n3,4\n", "whole ms"), ("3,0\n3,1\n3,4\n", "one-hot"), ("3,0\n3,4\n", "three steps")] {
             let text = format!("time_ms,unit\n{rows}");
             let e = of_source(&source("s.csv", text.into())?, 2).expect_err(rows);
             assert!(e.to_string().contains(want) && e.exit_code() == 3, "{rows}: {e}");

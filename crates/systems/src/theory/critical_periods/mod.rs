@@ -73,7 +73,7 @@ impl System for CriticalPeriods {
             "tables/final_errors.csv: reconstruction error for every depth and switch time",
             "figures: strengths with the shaded deficit, phase portrait, damage curve, singular values",
         ],
-        example: "neuropil run critical-periods --input matrix=ratings.csv --set completion.depths=[1,2,3]",
+        example: "neuropil run critical-periods --input matrix=matrix.csv pretrain=pretrain.csv",
     };
 
     fn preset(profile: Profile) -> Self {
