@@ -23,7 +23,7 @@ pub struct Edge {
 /// A graph in compressed rows by source; parallel edges of different kinds are kept apart.
 ///
 /// File form, kind `connectome`: arrays `offsets` u64 [units + 1], `targets` u32, `weights` f32, `delays_ms` f32,
-/// `kinds` u8 [edges]; metadata `units`, `kinds`.
+/// `kinds` u8 \[edges\]; metadata `units`, `kinds`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Connectome {
     /// The unit table.

@@ -72,7 +72,7 @@ pub struct Trial {
 
 /// Activity (units x steps, f32, one row a unit) with its sampling, unit table, aligned series and trials.
 ///
-/// File form, kind `recording`: array `activity` [units, steps]; one array `series/<name>` [steps] for each aligned
+/// File form, kind `recording`: array `activity` [units, steps]; one array `series/<name>` \[steps\] for each aligned
 /// stimulus or behaviour; metadata `activity_kind`, `sampling`, `units`, `trials`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {

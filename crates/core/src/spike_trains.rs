@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// Events (time in ms, unit), sorted by time then unit, with a duration.
 ///
-/// File form, kind `spike_trains`: arrays `times_ms` f64 [events] and `units` u32 [events]; metadata `duration_ms`,
+/// File form, kind `spike_trains`: arrays `times_ms` f64 \[events\] and `units` u32 \[events\]; metadata `duration_ms`,
 /// `names`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpikeTrains {

@@ -37,7 +37,7 @@ impl StimulusKind {
 
 /// Stimuli with optional class labels.
 ///
-/// File form, kind `stimuli`: array `values`, optional `labels` u32 [n]; metadata `stimulus_kind`, `rate_hz`,
+/// File form, kind `stimuli`: array `values`, optional `labels` u32 \[n\]; metadata `stimulus_kind`, `rate_hz`,
 /// `classes`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stimuli {

@@ -1,6 +1,6 @@
 //! From a method to a measured claim: what a published system is, and what running one means.
 //!
-//! A [`System`] is a configuration with a [`Card`]; [`execute`] runs it in a run folder, hands it a [`Run`] (random
+//! A [`System`] is a configuration with a [`Card`]; [`execute()`] runs it in a run folder, hands it a [`Run`] (random
 //! streams, progress, checkpoints, claims, figures) and leaves `report.json`, `report.html` and a manifest behind.
 
 pub mod board;

@@ -85,7 +85,7 @@ pub struct Spike {
     pub neuron: u32,
 }
 
-/// Populations and projections with their whole state. See the [crate](crate) for the order inside a step.
+/// Populations and projections with their whole state. See the [crate] for the order inside a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     dt_ms: f64,

@@ -39,7 +39,7 @@ pub fn textgenrnn_vocabulary() -> Result<Vec<String>> {
 /// The linear toxicity scorer: mean over five support vector machines with Platt scaling, on normalised tf-idf.
 #[derive(Debug, Clone)]
 pub struct Toxicity {
-    /// `coef` [5, 15442], `idf` [15442], `intercept` [5], `platt_ab` [5, 2].
+    /// `coef` [5, 15442], `idf` \[15442\], `intercept` \[5\], `platt_ab` [5, 2].
     pub weights: Weights,
     /// The word of each column; contains slurs.
     pub vocabulary: Vec<String>,

@@ -70,7 +70,7 @@ pub struct Matrix {
     pub names: Option<Vec<String>>,
 }
 
-/// A matrix of numbers. Every format of [`array`] with 2 axes; NaN stays NaN.
+/// A matrix of numbers. Every format of [`array()`] with 2 axes; NaN stays NaN.
 pub fn matrix(path: &Path) -> Result<Matrix> {
     let source = Source::open(path)?;
     let attempt = || {

@@ -2,7 +2,7 @@
 //!
 //! Each function accepts our own safetensors noun and every other format that can hold the same content; its
 //! documentation names them with their conventions. Formats are recognised by magic first and by extension second.
-//! `.gz` is transparent. Failures are [`Error::Input`](neuropil_core::Error::Input) and name the file.
+//! `.gz` is transparent. Failures are [`Error::Input`] and name the file.
 
 mod arrays;
 mod connectome;

@@ -26,7 +26,7 @@ const TIMES: [(&str, f64); 9] = [
 /// - safetensors of kind `recording`;
 /// - `.npy`: matrix [units, steps];
 /// - `.npz`: matrix `activity` (or the only matrix) [units, steps]; optional `names` (strings), `rate_hz` (one number),
-///   `times_s` [steps]; every other 1-D array of `steps` numbers becomes a series;
+///   `times_s` \[steps\]; every other 1-D array of `steps` numbers becomes a series;
 /// - CSV, wide: one row a step and one column a unit, the header names the units; optional column `time_s` (or `time`,
 ///   `t`, `time_ms`), text column `trial`, `condition` or `label` (runs of one value become trials), text column `id`,
 ///   `sample` or without name (sample ids);

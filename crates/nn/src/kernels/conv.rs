@@ -63,7 +63,7 @@ impl ConvShape {
 /// Samples per partial sum of the weight gradient.
 const GROUP: usize = 4;
 
-/// Convolution: `x` [batch, input, h, w], `w` [output, input, k, k], `bias` [output] -> [batch, output, oh, ow].
+/// Convolution: `x` [batch, input, h, w], `w` [output, input, k, k], `bias` \[output\] -> [batch, output, oh, ow].
 pub fn conv2d<T: Real>(x: &[T], w: &[T], bias: &[T], s: ConvShape) -> Vec<T> {
     let (oh, ow) = s.out();
     let (area, image) = (oh * ow, s.input * s.height * s.width);

@@ -138,7 +138,7 @@ pub fn matmul_rows<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: boo
     });
 }
 
-/// Adds the sum over the rows of `x` [rows, n] to `out` [n], in row order.
+/// Adds the sum over the rows of `x` [rows, n] to `out` \[n\], in row order.
 pub fn column_sums<T: Real>(out: &mut [T], x: &[T]) {
     for row in x.chunks_exact(out.len().max(1)) {
         super::add_assign(out, row);

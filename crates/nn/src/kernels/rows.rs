@@ -67,7 +67,7 @@ dispatched! {
 }
 
 /// Normalises each row of `x` [rows, d] to mean 0 and variance 1 (biased, eps 1e-5) into `out`; returns nothing but the
-/// reciprocal deviations in `inverse` [rows]. A row of equal values becomes zeros.
+/// reciprocal deviations in `inverse` \[rows\]. A row of equal values becomes zeros.
 pub fn layer_norm<T: Real>(out: &mut [T], inverse: &mut [T], x: &[T], d: usize) {
     let count = T::of(d as f64);
     for ((out, inverse), x) in out.chunks_exact_mut(d).zip(inverse).zip(x.chunks_exact(d)) {

@@ -323,7 +323,7 @@ impl Fused for CrossEntropyOp {
     }
 }
 
-/// Mean cross-entropy in nats of logits [n, classes] against `targets` [n], weighted where `weights` [n] are given.
+/// Mean cross-entropy in nats of logits [n, classes] against `targets` \[n\], weighted where `weights` \[n\] are given.
 pub fn cross_entropy(logits: Tensor<2>, targets: &[u32], weights: Option<&[f32]>) -> Tensor<1> {
     let classes = logits.dims()[1];
     apply1(

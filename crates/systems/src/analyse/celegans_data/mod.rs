@@ -4,7 +4,7 @@
 //! For those who model the worm: whole-brain calcium recordings of different laboratories and connectomes of different
 //! studies, all on one axis of 302 neurons, one sampling interval and one normalisation, in one store.
 //!
-//! For each worm, in this order ([`pipeline`]):
+//! For each worm, in this order (`pipeline`):
 //!
 //! ```text
 //! 1 check axes, names and times; skip what is empty or has no named neuron     (every skip is a line in the ledger)
@@ -17,14 +17,14 @@
 //! 8 (T, 302) with masks; unknown neurons in a block of their own or in free slots
 //! ```
 //!
-//! Connectomes ([`connectome`]): names read likewise, cells without a slot dropped with their weight in the ledger,
+//! Connectomes (`connectome`): names read likewise, cells without a slot dropped with their weight in the ledger,
 //! parallel edges summed, gap junctions made symmetric with a report of how much they were not.
 //!
 //! What differs from the published code: names lose only zeros that pad a number, single precision instead of half for
 //! traces and double for times (half is off by 0.5 s after 17 minutes), a block is stamped with its mean time instead of
 //! its first, the Gaussian stops at 6 sigma, unknown neurons are placed by a seed, and `causal = true` lets no step
 //! look ahead (gaps and new samples hold the last value, derivatives look back).
-//! Laboratories are simulated ([`lab`]): calcium recordings of the paper's sources cannot be shipped. Connectomes are
+//! Laboratories are simulated (`lab`): calcium recordings of the paper's sources cannot be shipped. Connectomes are
 //! real.
 
 pub mod apply;

@@ -14,8 +14,8 @@ pub const KIND: &str = "worm_dataset";
 
 /// Worms as one store.
 ///
-/// Per worm `<id>/...`: `times_s` f64 [steps]; `data`, `residual`, `smooth`, `smooth_residual` f32 [neurons, steps];
-/// `slots` i32 [neurons], -1 in the block of unknowns; the same five under `<id>/original/` where kept. Metadata
+/// Per worm `<id>/...`: `times_s` f64 \[steps\]; `data`, `residual`, `smooth`, `smooth_residual` f32 [neurons, steps];
+/// `slots` i32 \[neurons\], -1 in the block of unknowns; the same five under `<id>/original/` where kept. Metadata
 /// `worms`: for each its id, source, original id, citation, original median interval, and per neuron name as written,
 /// place in the file, and whether it is labelled.
 pub fn to_store(worms: &[&Worm]) -> Result<Store> {
@@ -161,7 +161,7 @@ pub fn sources(worms: &[Worm]) -> Vec<&str> {
 }
 
 /// The paper's dense form: per worm `<id>_data` f32 [steps, 302] with zeros where no neuron is, `<id>_times_s` f64,
-/// boolean `<id>_labelled` and `<id>_unknown` [302], and once `neurons`, the 302 names.
+/// boolean `<id>_labelled` and `<id>_unknown` \[302\], and once `neurons`, the 302 names.
 pub fn dense_npz(worms: &[&Worm]) -> Result<Vec<u8>> {
     let names = NEURONS.iter().map(|n| n.name.to_string()).collect();
     let mut values = vec![("neurons".to_string(), Value::Strings(vec![NEURON_COUNT], names))];

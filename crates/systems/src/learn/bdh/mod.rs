@@ -6,7 +6,7 @@
 //! For a small language model on your own text whose activity is sparse and positive, whose working memory is an explicit
 //! matrix of synapse strengths that can be read out, plotted and probed, and which runs in constant memory per token.
 //!
-//! For tokens t = 0, 1, ... with x = LN(embed[token]) in R^D, repeat L times with the same weights, for every head:
+//! For tokens t = 0, 1, ... with x = LN(embed\[token\]) in R^D, repeat L times with the same weights, for every head:
 //!
 //! ```text
 //! xs = relu(x E)                      neurons x, sparse and positive, N per head

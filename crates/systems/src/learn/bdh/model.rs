@@ -476,7 +476,7 @@ impl<T: Real> Learner<T> {
         w.logits
     }
 
-    /// Neurons x and y of every round of one sequence: [layers] of ([H, t, N], [H, t, N]).
+    /// Neurons x and y of every round of one sequence: \[layers\] of ([H, t, N], [H, t, N]).
     pub fn neurons(&self, values: &[T], tokens: &[u32]) -> Vec<(Vec<T>, Vec<T>)> {
         let mut w = Workspace::default();
         self.network(values).forward(&mut w, tokens, None);

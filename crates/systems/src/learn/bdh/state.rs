@@ -95,7 +95,7 @@ impl Generator {
         self.sizes
     }
 
-    /// Reads one token (below the vocabulary) and returns the logits [V] of the next. Costs the active neurons only;
+    /// Reads one token (below the vocabulary) and returns the logits \[V\] of the next. Costs the active neurons only;
     /// allocates nothing once warm.
     pub fn step(&mut self, state: &mut State, token: u32) -> &[f32] {
         self.advance(state, token, None);

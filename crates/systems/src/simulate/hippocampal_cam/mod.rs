@@ -5,7 +5,7 @@
 //! and forgets by overwriting. Cells are current-based integrate-and-fire neurons in steps of 1 ms,
 //! `V <- A - exp(-dt/tau_m) (A - V)` with `A = v_rest + (I_E - I_I) R`; two projections learn by additive pair STDP,
 //! `w += 6 exp(-D/3)` for `D > 0` and `w -= 6 exp(-|D|/3)` for `D <= 0`, where `D = t_post + 1 - t_pre`, clipped to
-//! 0..6 nA. [`circuit`] has the populations and projections, [`operations`] what is asked of them.
+//! 0..6 nA. `circuit` has the populations and projections, `operations` what is asked of them.
 //!
 //! The published spike tables of the three scripted tests are the reference; random workloads then show where the
 //! memory departs from an exact dictionary. Simplified: fixed-point numbers of the hardware are replaced by f64, and its
