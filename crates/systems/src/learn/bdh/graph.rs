@@ -28,7 +28,7 @@ pub struct Brain {
     position: usize,
 }
 
-/// Neurons x and y of every round for one token, [layers][n].
+/// Neurons x and y of every round for one token, `[layers][n]`.
 pub type Particles = Vec<(Vec<f64>, Vec<f64>)>;
 
 impl Brain {

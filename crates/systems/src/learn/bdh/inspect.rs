@@ -130,7 +130,7 @@ pub struct ConceptScan {
 
 /// Texts of one concept: final synapses and whether the concept is in them.
 pub struct Labelled {
-    /// [texts][entries].
+    /// `[texts][entries]`.
     pub rho: Vec<Vec<f32>>,
     /// One per text.
     pub present: Vec<bool>,
