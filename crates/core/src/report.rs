@@ -62,7 +62,7 @@ pub struct Report {
     /// Tables.
     #[serde(default)]
     pub tables: Vec<Table>,
-    /// Names of the figures, as files under `figures/`.
+    /// Paths of the figures, `figures/NAME.svg`, relative to the run folder.
     pub figures: Vec<String>,
     /// Files that the run wrote, relative to its folder.
     pub artifacts: Vec<String>,

@@ -91,8 +91,8 @@ pub fn figures(prefix: &str, figures: &[Figure], names: &[String]) -> String {
     out += "</div>\n";
     let missing: Vec<String> = names
         .iter()
-        .filter(|n| !figures.iter().any(|f| f.name == **n))
-        .filter_map(|n| relative(&format!("figures/{n}.svg")))
+        .filter(|n| !figures.iter().any(|f| **n == format!("figures/{}.svg", f.name)))
+        .filter_map(|n| relative(n))
         .map(|link| format!("<li><a href=\"{link}\">{link}</a></li>"))
         .collect();
     if !missing.is_empty() {

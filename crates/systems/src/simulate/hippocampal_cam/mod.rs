@@ -209,6 +209,23 @@ fn pooled(replicates: &[Scores]) -> Option<Scores> {
     Some(all)
 }
 
+impl HippocampalCam {
+    /// Steps of 1 ms per processor second, at the size of the paper's tests and at a large one.
+    fn speed_bars(&self, run: &mut Run) -> Result<()> {
+        let sizes = [
+            (Cell { cues: 5, contents: 10, density: 0.3 }, 2000, 1e6, "steps_small"),
+            (Cell { cues: 256, contents: 512, density: 0.1 }, 200, 1e5, "steps_large"),
+        ];
+        for (cell, recalls, bar, id) in sizes {
+            let speed = speed::measure(&cell, recalls, 5, &self.circuit)?;
+            let text = format!("One core steps {} cues and {} content bits fast enough", cell.cues, cell.contents);
+            let metric = "network steps of 1 ms per processor second, median of 5 rounds";
+            run.speed(Claim::new(id, text, metric, speed.median, Bar::AtLeast(bar)).interval(speed.worst, speed.best));
+        }
+        Ok(())
+    }
+}
+
 impl System for HippocampalCam {
     const CARD: Card = Card {
         number: 38,
@@ -352,6 +369,9 @@ impl System for HippocampalCam {
         run.table(table);
         if cells.len() > 1 {
             run.figure(figures::grid(&measured));
+        }
+        if run.profile() != Some(Profile::Smoke) {
+            self.speed_bars(run)?;
         }
         run.note(
             "Limits of the circuit, reported without a bar: recalls are pairings too, so streams of fragments tie their \
