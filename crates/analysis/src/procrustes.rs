@@ -1,7 +1,7 @@
 //! Procrustes alignment: how alike two sets of points are after shift, rotation, reflection and scale.
 
 use neuropil_core::{Error, Result};
-use neuropil_math::{Matrix, linalg};
+use neuropil_math::{Matrix, linalg, sums};
 
 /// The best alignment of `b` onto `a`.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,13 +42,32 @@ pub fn procrustes(a: &Matrix, b: &Matrix) -> Result<Procrustes> {
 }
 
 /// Cosine-like similarity in [0, 1], the nuclear norm of the cross product of the centred, unit-norm sets: sqrt(1 -
-/// disparity). With more columns than rows it is computed from the row Gram matrices.
+/// disparity).
 pub fn procrustes_similarity(a: &Matrix, b: &Matrix) -> Result<f64> {
-    if a.rows() != b.rows() {
-        return Err(Error::input(format!("{} rows in both sets", a.rows()), b.rows().to_string()));
+    Ok(procrustes_similarities(&[a, b])?[(0, 1)])
+}
+
+/// [`procrustes_similarity`] of all pairs of sets. A set with more columns than rows is reduced to a square factor once,
+/// after which a pair costs O(rows^3).
+pub fn procrustes_similarities(sets: &[&Matrix]) -> Result<Matrix> {
+    let n = sets.len();
+    if let Some(other) = sets.iter().find(|x| x.rows() != sets[0].rows()) {
+        return Err(Error::input(format!("{} rows in all sets", sets[0].rows()), other.rows().to_string()));
     }
-    let (a, b) = (compact(&unit(a)?)?, compact(&unit(b)?)?);
-    linalg::nuclear_norm(&linalg::matmul_tn(&b, &a)?)
+    let factors: Vec<Matrix> =
+        sums::map(n, |k| compact(&unit(sets[k])?)).into_iter().collect::<Result<_>>()?;
+    let pairs: Vec<(usize, usize)> = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).collect();
+    let similar = sums::map(pairs.len(), |k| {
+        let (i, j) = pairs[k];
+        linalg::nuclear_norm(&linalg::matmul_tn(&factors[j], &factors[i])?)
+    });
+    let mut out = Matrix::identity(n);
+    for ((i, j), s) in pairs.into_iter().zip(similar) {
+        let s = s?;
+        out[(i, j)] = s;
+        out[(j, i)] = s;
+    }
+    Ok(out)
 }
 
 /// A factor with the same Gram matrix and at most as many columns as rows.

@@ -43,7 +43,13 @@ pub struct Claim {
 
 impl Claim {
     /// Tests `value` against `bar`.
-    pub fn new(id: &str, text: impl Into<String>, metric: impl Into<String>, value: f64, bar: Bar) -> Self {
+    pub fn new(
+        id: impl Into<String>,
+        text: impl Into<String>,
+        metric: impl Into<String>,
+        value: f64,
+        bar: Bar,
+    ) -> Self {
         let (op, json, passed) = match bar {
             Bar::AtLeast(b) => (">=", serde_json::json!(b), value >= b),
             Bar::AtMost(b) => ("<=", serde_json::json!(b), value <= b),

@@ -22,7 +22,7 @@ pub struct Table {
 
 impl Table {
     /// An empty table.
-    pub fn new(name: &str, title: &str, columns: &[&str]) -> Self {
+    pub fn new(name: impl Into<String>, title: impl Into<String>, columns: &[&str]) -> Self {
         let columns = columns.iter().map(ToString::to_string).collect();
         Self { name: name.into(), title: title.into(), columns, rows: Vec::new() }
     }

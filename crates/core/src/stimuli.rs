@@ -76,6 +76,24 @@ impl Stimuli {
         self.values.shape()[0]
     }
 
+    /// These stimuli in this order, with their labels. Fails on a number that is not there.
+    pub fn select(&self, chosen: &[usize]) -> Result<Self> {
+        if let Some(i) = chosen.iter().find(|i| **i >= self.len()) {
+            return Err(Error::input(format!("a stimulus below {}", self.len()), i.to_string()));
+        }
+        let bytes = self.values.bytes();
+        let size = bytes.len() / self.len().max(1);
+        let picked = chosen.iter().flat_map(|&i| &bytes[i * size..(i + 1) * size]).copied().collect();
+        let shape = std::iter::once(chosen.len()).chain(self.values.shape()[1..].iter().copied()).collect();
+        Ok(Self {
+            values: Array::new(self.values.dtype(), shape, picked)?,
+            labels: self.labels.as_ref().map(|l| chosen.iter().map(|&i| l[i]).collect()),
+            kind: self.kind,
+            classes: self.classes.clone(),
+            rate_hz: self.rate_hz,
+        })
+    }
+
     /// True without any stimulus.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -108,5 +126,21 @@ impl Noun for Stimuli {
         s.classes = field(store, "classes")?;
         s.rate_hz = field(store, "rate_hz")?;
         Ok(s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chosen_stimuli_keep_their_labels() -> Result<()> {
+        let values = Array::from_f32(&[3, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0])?;
+        let s = Stimuli::new(StimulusKind::Features, values, Some(vec![7, 8, 9]))?;
+        let t = s.select(&[2, 0, 2])?;
+        assert_eq!(t.values.to_f32(), [4.0, 5.0, 0.0, 1.0, 4.0, 5.0]);
+        assert_eq!((t.labels, t.values.shape()), (Some(vec![9, 7, 9]), [3, 2].as_slice()));
+        assert!(s.select(&[3]).is_err() && s.select(&[])?.is_empty());
+        Ok(())
     }
 }

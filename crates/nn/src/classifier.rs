@@ -8,7 +8,7 @@ use crate::parameters::Parameters;
 use crate::pass::{Pass, values};
 use crate::train::{Batches, Training};
 use burn::tensor::Tensor;
-use neuropil_core::{Error, Recording, Result, Stimuli, StimulusKind, Streams};
+use neuropil_core::{Error, Recording, Result, Stimuli, StimulusKind, Streams, Weights};
 use serde::{Deserialize, Serialize};
 
 pub use crate::modules::ConvStage as Stage;
@@ -87,6 +87,31 @@ fn features(stimuli: &Stimuli) -> Result<(Vec<f32>, [usize; 3])> {
 }
 
 impl Classifier {
+    /// An untrained network for stimuli of this shape (channels, height, width; features have 1, 1, n).
+    pub fn new(
+        architecture: &Architecture,
+        image: [usize; 3],
+        classes: usize,
+        streams: Streams,
+    ) -> Result<Self> {
+        let mut init = streams.stream("classifier initialisation", 0);
+        let mut parameters = Parameters::default();
+        let net = match architecture {
+            Architecture::Mlp(hidden) => {
+                let widths: Vec<usize> = [image.iter().product()]
+                    .into_iter()
+                    .chain(hidden.iter().copied())
+                    .chain([classes])
+                    .collect();
+                Net::Mlp(Mlp::new(&mut parameters, "mlp", &widths, Activation::Relu, &mut init))
+            }
+            Architecture::Conv { stages, hidden } => {
+                Net::Conv(ConvNet::new(&mut parameters, image, stages, hidden, classes, &mut init)?)
+            }
+        };
+        Ok(Self { net, parameters, image, classes })
+    }
+
     /// Trains on labelled stimuli. `progress(step, steps, loss)` is called after every step and may end the run with an
     /// error.
     pub fn fit(
@@ -104,28 +129,14 @@ impl Classifier {
             return Err(Error::config("positive epochs, batch and rate", format!("{config:?}")));
         }
         let classes = labels.iter().max().map_or(0, |&m| m as usize + 1).max(stimuli.classes.len());
-        let mut init = streams.stream("classifier initialisation", 0);
-        let mut parameters = Parameters::default();
-        let net = match &config.architecture {
-            Architecture::Mlp(hidden) => {
-                let widths: Vec<usize> = [image.iter().product()]
-                    .into_iter()
-                    .chain(hidden.iter().copied())
-                    .chain([classes])
-                    .collect();
-                Net::Mlp(Mlp::new(&mut parameters, "mlp", &widths, Activation::Relu, &mut init))
-            }
-            Architecture::Conv { stages, hidden } => {
-                Net::Conv(ConvNet::new(&mut parameters, image, stages, hidden, classes, &mut init)?)
-            }
-        };
+        let mut this = Self::new(&config.architecture, image, classes, streams)?;
         let mut batches = Batches::new(labels.len(), config.batch, streams.stream("classifier order", 0));
         let steps = config.epochs * batches.per_epoch();
         let schedule = Schedule::cosine(config.rate, (steps / 20).max(1), steps, 0.1);
         let dropout = streams.stream("classifier dropout", 0);
+        let parameters = std::mem::take(&mut this.parameters);
         let mut training =
             Training::new(parameters, Rule::adamw(config.weight_decay), schedule, 1.0, dropout);
-        let mut this = Self { net, parameters: Parameters::default(), image, classes };
         for step in 0..steps {
             let chosen = batches.next_batch();
             let targets: Vec<u32> = chosen.iter().map(|&i| labels[i]).collect();
@@ -135,6 +146,11 @@ impl Classifier {
         }
         this.parameters = training.parameters;
         Ok(this)
+    }
+
+    /// Takes the weights of a network of the same shape, from [`Classifier::parameters`].
+    pub fn load(&mut self, weights: &Weights) -> Result<()> {
+        self.parameters.load(weights)
     }
 
     fn forward(&self, pass: &Pass, x: &[f32], chosen: &[usize]) -> Tensor<2> {

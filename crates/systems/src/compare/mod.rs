@@ -1,3 +1,6 @@
 //! Comparison of brains and models.
 
-wing! {}
+wing! {
+    /// Topological representational similarity analysis.
+    trsa::Trsa,
+}

@@ -115,7 +115,7 @@ impl HippocampalCam {
             ]);
             run.claim(
                 Claim::new(
-                    &format!("{name}_spikes"),
+                    format!("{name}_spikes"),
                     format!("The {name} test gives the published spikes of every population at every step"),
                     format!("differing rows of {}", r.rows),
                     r.wrong_rows.len() as f64,
@@ -125,7 +125,7 @@ impl HippocampalCam {
             );
             run.claim(
                 Claim::new(
-                    &format!("{name}_operations"),
+                    format!("{name}_operations"),
                     format!("All operations of the {name} test return the right memories at the right time"),
                     "correct operations",
                     r.correct() as f64,

@@ -475,7 +475,7 @@ fn difference_claims(base: &[Measured], run: &mut Run) {
         };
         run.claim(
             Claim::new(
-                &format!("damage_depth_{depth}"),
+                format!("damage_depth_{depth}"),
                 text,
                 format!("error at T_c = {SWITCH} minus error at T_c = 0, depth {depth}"),
                 mean(&damage),
