@@ -2,7 +2,7 @@
 
     python benches/peers/bdh.py [--rounds 5] [--threads 2]
 
-Builds and runs `cargo run --release -p neuropil-systems --example bench_bdh`. A peer that is not installed is left out
+Builds and runs the example `bench_bdh`. A peer that is not installed is left out
 (`pip install torch numpy`, `pip install jax numpy` in a scratch environment). Model S: D = 64, H = 4, n = 1,024, L = 4,
 float32, batch 8, context 128; AdamW with weight decay. Generation: 512 tokens from one; the reference recomputes its prefix for
 every token, ours is recurrent. Every figure is the median over all rounds, with the quartiles; a ratio above 1 means that

@@ -1,7 +1,6 @@
 //! Times of the Dragon Hatchling, as JSON: training step at model S (batch 8, context 128) and generation.
 //!
-//! `cargo run --release -p neuropil-systems --example bench_bdh -- [repeats]`; `benches/peers/bdh.py` runs it beside its
-//! peers.
+//! `bench_bdh [REPEATS]`; `benches/peers/bdh.py` runs it beside its peers.
 #![allow(clippy::print_stdout, clippy::expect_used)]
 
 use neuropil_core::{Result, Streams};

@@ -66,7 +66,8 @@ fn tables_named_after_subject_and_region_are_identified() {
 #[test]
 fn squares_vectors_and_stacks_of_rdms_are_read() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let d = |i: usize, j: usize, k: usize| ((i.abs_diff(j) * (k + 2)) % 7) as f64 + i.abs_diff(j) as f64;
+    let d =
+        |i: usize, j: usize, k: usize| ((i.abs_diff(j).pow(2) * (k + 2)) % 11) as f64 + i.abs_diff(j) as f64;
     let square = |k: usize| (0..6).flat_map(move |i| (0..6).map(move |j| d(i, j, k))).collect::<Vec<f64>>();
     let vector =
         |k: usize| (0..6).flat_map(move |i| (i + 1..6).map(move |j| d(i, j, k))).collect::<Vec<f64>>();
@@ -150,6 +151,8 @@ fn recordings_saved_by_the_memory_of_the_hippocampus_are_read() {
     assert!(!saved.is_empty());
     let report = run(dir.path(), &saved[..1], &[]).expect("runs");
     assert!(report.notes.iter().any(|n| n.starts_with("Read as")), "{:?}", report.notes);
+    // Every operation is a stimulus, although the trials have three labels.
+    assert!(report.metrics["stimuli"].as_f64() >= Some(9.0), "{:?}", report.metrics);
     assert!(!report.figure_data.is_empty());
 }
 
@@ -195,4 +198,30 @@ fn unfit_inputs_are_refused_with_their_place() {
     assert_eq!(error.exit_code(), 2);
     let error = run(dir.path(), &[arg("models", &csv("alone.csv", &good))], &[]).expect_err("no responses");
     assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
+fn layers_of_networks_are_regions() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let set = [
+        "sources=[\"digits\"]",
+        "subjects=4",
+        "stimuli=30",
+        "train_images=600",
+        "noise=[0.0]",
+        "bootstraps=10",
+    ];
+    let options = RunOptions {
+        out: dir.path().to_path_buf(),
+        profile: Profile::Smoke,
+        set: set.map(String::from).to_vec(),
+        ..RunOptions::default()
+    };
+    let report = execute(&Entry::of::<Trsa>(), &options).expect("runs").report;
+    // Ten classes: a network that learned nothing has 0.1.
+    assert!(report.metrics["digits_network_accuracy"].as_f64() > Some(0.6), "{:?}", report.metrics);
+    // Layers differ in the size of their responses, which a raw RDM takes for the region.
+    assert!(report.metrics["digits_raw_rdm"].as_f64() > Some(0.8), "{:?}", report.metrics);
+    let table = report.tables.iter().find(|t| t.name == "digits_paired").expect("paired differences");
+    assert_eq!(table.rows.len(), 3);
 }

@@ -72,7 +72,7 @@ pub(super) fn accuracy_map(
             let mut marks = vec![map];
             if !marked.is_empty() {
                 marks.push(Mark::Points {
-                    label: "not worse than the best".into(),
+                    label: "not significantly different from the best".into(),
                     x: marked.iter().map(|&k| at(cells[k].1) as f64).collect(),
                     y: marked.iter().map(|&k| at(cells[k].0) as f64).collect(),
                     texts: Vec::new(),

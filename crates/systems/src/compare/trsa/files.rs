@@ -269,27 +269,34 @@ pub fn masked(path: &Path, shape: [usize; 3], regions: &[Mask]) -> Result<Vec<It
         .collect()
 }
 
-/// The areas of a recording as regions. Stimuli are the conditions of its trials (mean over their steps) or, without
-/// trials, its steps, averaged over equal spans where there are more than `max_stimuli`.
+/// The areas of a recording as regions. Stimuli are its named samples, or the conditions of the trials of a time series
+/// (mean over their steps), or its steps, averaged over equal spans where there are more than `max_stimuli`.
 fn recording(r: &Recording, stem: &str, max_stimuli: usize) -> Result<Vec<Item>> {
     r.require_finite()?;
+    let named: Vec<(String, (usize, usize))> = match &r.sampling {
+        Sampling::Samples(ids) => {
+            // Evenly chosen where there are too many; the average of unrelated samples would be no stimulus.
+            let n = ids.len().min(max_stimuli);
+            (0..n).map(|i| i * ids.len() / n).map(|k| (ids[k].clone(), (k, k + 1))).collect()
+        }
+        _ => r.trials.iter().filter(|t| t.stop > t.start).map(|t| (t.label.clone(), (t.start, t.stop))).collect(),
+    };
     let mut conditions: Vec<(String, Vec<(usize, usize)>)> = Vec::new();
-    for t in r.trials.iter().filter(|t| t.stop > t.start) {
-        match conditions.iter_mut().find(|(label, _)| *label == t.label) {
-            Some((_, spans)) => spans.push((t.start, t.stop)),
-            None => conditions.push((t.label.clone(), vec![(t.start, t.stop)])),
+    for (name, span) in named {
+        match conditions.iter_mut().find(|(label, _)| *label == name) {
+            Some((_, spans)) => spans.push(span),
+            None => conditions.push((name, vec![span])),
         }
     }
-    let mut labels = Some(conditions.iter().map(|(l, _)| l.clone()).collect::<Vec<_>>());
-    let mut spans: Vec<Vec<(usize, usize)>> = conditions.into_iter().map(|(_, s)| s).collect();
-    if spans.is_empty() {
+    let mut labels = None;
+    let spans: Vec<Vec<(usize, usize)>> = if conditions.is_empty() {
         let n = r.steps().min(max_stimuli);
-        spans = (0..n).map(|i| vec![(i * r.steps() / n, (i + 1) * r.steps() / n)]).collect();
-        labels = match &r.sampling {
-            Sampling::Samples(ids) if n == r.steps() => Some(ids.clone()),
-            _ => None,
-        };
-    }
+        (0..n).map(|i| vec![(i * r.steps() / n, (i + 1) * r.steps() / n)]).collect()
+    } else {
+        let (names, spans) = conditions.into_iter().unzip();
+        labels = Some(names);
+        spans
+    };
     let mut areas: Vec<String> = Vec::new();
     let area = |u: usize| r.units[u].area.clone().unwrap_or_else(|| "all units".into());
     for u in 0..r.unit_count() {
@@ -382,7 +389,7 @@ pub fn arrange(items: Vec<Item>) -> Result<Arranged> {
         && sorted.len() == items.len()
     {
         let assumed =
-            format!("{} subjects ({}) with {} regions each", subjects.len(), named(&subjects), regions.len());
+            format!("{} subject{} ({}) with {} regions each", subjects.len(), if subjects.len() == 1 { "" } else { "s" }, named(&subjects), regions.len());
         return Ok(Arranged { subjects, regions, items: sorted, assumed });
     }
     let name = |i: &Item| match &i.subject {

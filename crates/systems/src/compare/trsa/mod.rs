@@ -101,7 +101,8 @@ pub struct Trsa {
     pub shuffles: u32,
     /// Resamples of subjects and stimuli for the intervals and paired differences of networks and the user's data.
     pub bootstraps: u32,
-    /// On recordings without trials, steps are averaged over this many equal spans where there are more.
+    /// Of a recording with more samples this many are taken, evenly; without samples and trials its steps are averaged
+    /// over this many equal spans.
     pub max_stimuli: usize,
 }
 
@@ -514,8 +515,8 @@ impl System for Trsa {
                 many: true,
                 help: "Responses in arbitrary units: 4 axes (subjects, regions, stimuli, units), 3 (regions, stimuli, \
                        units; the file is the subject) or 2 (stimuli, units) in files named SUBJECT_REGION or arrays \
-                       named subject/region. Recordings (units x steps): areas are regions, files subjects, trial labels \
-                       or steps stimuli. Same stimuli in the same order everywhere.",
+                       named subject/region. Recordings (units x steps): areas are regions, files subjects, named samples, \
+                       trial labels or steps stimuli. Same stimuli in the same order everywhere.",
             },
             Role {
                 name: "rdms",
@@ -570,6 +571,8 @@ impl System for Trsa {
         };
         match profile {
             Profile::Smoke => Self {
+                sources: vec![Source::Manifolds, Source::Digits],
+                train_images: 300,
                 grid_steps: 5,
                 subjects: 5,
                 stimuli: 24,

@@ -274,8 +274,9 @@ pub fn full(config: &Bdh, run: &mut Run) -> Result<()> {
     run.metric("loss_bdh_nats", mean(&a));
     run.metric("loss_transformer_nats", mean(&b));
     run.note(format!(
-        "dropout {} for both networks: about two passes over the text leave nothing to regularise",
-        config.dropout
+        "dropout {} for both networks: about two passes over the text leave nothing to regularise; of the learning rates \
+         {:?} the pilots chose {rate} for BDH and {base_rate} for the Transformer",
+        config.dropout, config.rates
     ));
 
     let Some(first) = ours.first() else { return Err(Error::Internal("no seed was trained".into())) };
@@ -296,6 +297,15 @@ pub fn full(config: &Bdh, run: &mut Run) -> Result<()> {
         )
         .paper("about 5 %"),
     );
+    if let Some(s) = sparsity.last().filter(|s| s.ys > 0.25) {
+        let (_, start) = model.evaluate(&sizes.initial(&mut streams.stream("initial weights", 0)), &x, &y);
+        let untrained = start.last().map_or(f64::NAN, |s| s.ys);
+        run.note(format!(
+            "sparse-y: measured before the gate, {:.0} % of y are active after {} steps and {:.0} % at the start; the \
+             paper's y = relu(..) x is gated by x, and of those {:.1} % are active here.",
+            100.0 * s.ys, config.steps, 100.0 * untrained, 100.0 * s.z
+        ));
+    }
     let mut table = Table::new("sparsity", "Active fractions per round", &["round", "x", "y", "x y"]);
     for (l, s) in sparsity.iter().enumerate() {
         table.row([(l + 1).to_string(), format!("{:.3}", s.xs), format!("{:.3}", s.ys), format!("{:.3}", s.z)]);
@@ -340,6 +350,14 @@ fn neuron_graph(config: &Bdh, run: &mut Run, trained: &Parameters) -> Result<()>
         let metric = "modularity Q minus that of the comparison";
         let claim = Claim::new(id, text, metric, after.modularity - null, Bar::AtLeast(0.05));
         run.claim(claim.paper("high Newman modularity"));
+    }
+    if after.modularity - before.modularity < 0.05 {
+        run.note(format!(
+            "modularity-over-initial: the strongest entries of a product of two random matrices of rank {} already form \
+             communities (Q {:.2} at the start, {:.2} after training, {:.2} rewired), so this size leaves training little \
+             to add.",
+            config.width, before.modularity, after.modularity, after.rewired
+        ));
     }
     run.metric("modularity", after.modularity);
     run.metric("modularity_initial", before.modularity);
