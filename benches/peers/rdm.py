@@ -7,6 +7,7 @@ on both sides. Every time is the median over all rounds, with the quartiles; a r
 largest difference between the two matrices is printed beside it: a fast wrong answer would show.
 """
 import argparse
+import importlib.metadata
 import json
 import os
 import statistics
@@ -22,7 +23,6 @@ args = parser.parse_args()
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
     os.environ[name] = str(args.threads)
 import numpy as np
-import rsatoolbox
 from rsatoolbox.data import Dataset
 from rsatoolbox.rdm import calc_rdm
 
@@ -57,7 +57,7 @@ with tempfile.TemporaryDirectory() as tmp:
                 start = time.perf_counter()
                 peer()
                 theirs[name].append((time.perf_counter() - start) * 1e3)
-    print(f"{STIMULI} stimuli x {UNITS} units, float64, {args.threads} threads, rsatoolbox {rsatoolbox.__version__}")
+    print(f"{STIMULI} stimuli x {UNITS} units, float64, {args.threads} threads, rsatoolbox {importlib.metadata.version('rsatoolbox')}")
     for name, peer in peers.items():
         a, b = np.load(f"{tmp}/out-{name}.npy"), peer().dissimilarities[0]
         # Theirs is divided by the number of units.

@@ -128,17 +128,11 @@ pub fn pairwise(x: &Matrix, metric: Metric) -> Result<Vec<f64>> {
     }
     Ok(match metric {
         // Distances do not see a common shift, and without it the inner products are smaller.
-        Metric::SquaredEuclidean => from_gram(&x.centred(), 1.0),
-        Metric::Euclidean => {
-            let mut d = from_gram(&x.centred(), 1.0);
-            for v in &mut d {
-                *v = v.sqrt();
-            }
-            d
-        }
+        Metric::SquaredEuclidean => from_gram(&x.centred(), |d| d),
+        Metric::Euclidean => from_gram(&x.centred(), f64::sqrt),
         // 1 - cos = |a/|a| - b/|b||^2 / 2.
-        Metric::Correlation => from_gram(&unit_rows(x, true)?, 0.5),
-        Metric::Cosine => from_gram(&unit_rows(x, false)?, 0.5),
+        Metric::Correlation => from_gram(&unit_rows(x, true)?, |d| 0.5 * d),
+        Metric::Cosine => from_gram(&unit_rows(x, false)?, |d| 0.5 * d),
         Metric::Cityblock => {
             for_each_pair(n, |i, j| x.row(i).iter().zip(x.row(j)).map(|(a, b)| (a - b).abs()).sum())
         }
@@ -186,14 +180,14 @@ pub fn cross(a: &Matrix, b: &Matrix, metric: Metric) -> Result<Matrix> {
     })
 }
 
-/// `scale` times the squared distances of the rows of `x`, through the Gram matrix.
-fn from_gram(x: &Matrix, scale: f64) -> Vec<f64> {
-    let g = linalg::gram(x);
+/// A function of the squared distances of the rows of `x`, through the Gram matrix.
+fn from_gram(x: &Matrix, f: impl Fn(f64) -> f64 + Sync + Send) -> Vec<f64> {
+    let g = linalg::upper_gram(x);
     let norms = g.diagonal();
     for_each_pair(x.rows(), |i, j| {
         let total = norms[i] + norms[j];
         let d = total - 2.0 * g[(i, j)];
-        scale * if d < CLOSE * total { sums::squared_distance(x.row(i), x.row(j)) } else { d }
+        f(if d < CLOSE * total { sums::squared_distance(x.row(i), x.row(j)) } else { d })
     })
 }
 
@@ -207,8 +201,7 @@ fn unit_rows(x: &Matrix, centre: bool) -> Result<Matrix> {
         .hint("use a Euclidean distance for a single unit"));
     }
     let mut out = x.clone();
-    for i in 0..x.rows() {
-        let row = out.row_mut(i);
+    let constant = |(i, row): (usize, &mut [f64])| -> Option<usize> {
         let largest = row.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         if centre {
             let mean = row.iter().sum::<f64>() / row.len() as f64;
@@ -219,13 +212,18 @@ fn unit_rows(x: &Matrix, centre: bool) -> Result<Matrix> {
         let length = sums::dot(row, row).sqrt();
         // A row that is constant up to rounding has no direction.
         if length <= 1e-14 * largest * (row.len() as f64).sqrt() {
-            let (what, got) =
-                if centre { ("a row that varies", "a constant") } else { ("a row that is not zero", "zero") };
-            return Err(Error::input(what, format!("{got} row {i}")));
+            return Some(i);
         }
         for v in row.iter_mut() {
             *v /= length;
         }
+        None
+    };
+    let without = out.data_mut().par_chunks_mut(x.cols()).enumerate().filter_map(constant).min();
+    if let Some(i) = without {
+        let (what, got) =
+            if centre { ("a row that varies", "a constant") } else { ("a row that is not zero", "zero") };
+        return Err(Error::input(what, format!("{got} row {i}")));
     }
     Ok(out)
 }

@@ -15,6 +15,7 @@
 
 pub mod clustering;
 pub mod distances;
+pub mod gemm;
 pub mod interpolation;
 pub mod linalg;
 pub mod matrix;

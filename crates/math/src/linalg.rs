@@ -5,12 +5,11 @@
 //! on NaN and infinity.
 
 use crate::Matrix;
+use crate::gemm::{CleanRegisters, gemm};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::svd::ComputeSvdVectors;
-use faer::linalg::{
-    cholesky::llt, evd, householder, lu::partial_pivoting as lu, matmul::matmul as gemm, qr, svd as svd_raw,
-};
+use faer::linalg::{cholesky::llt, evd, householder, lu::partial_pivoting as lu, qr, svd as svd_raw};
 use faer::prelude::default;
 use faer::{Accum, Conj, Mat, MatMut, MatRef, Par};
 use neuropil_core::{Error, Result, Stream};
@@ -47,7 +46,7 @@ fn panels<T: faer::traits::ComplexField + Send + Sync + Copy>(
     let product = |(p, chunk): (usize, &mut [T])| {
         let n = chunk.len() / cols;
         let dst = MatMut::from_row_major_slice_mut(chunk, n, cols);
-        gemm(dst, Accum::Replace, left.subrows(p * PANEL, n), right, one, Par::Seq);
+        gemm(dst, Accum::Replace, left.subrows(p * PANEL, n), right, one);
     };
     if rows.saturating_mul(cols).saturating_mul(inner) <= SMALL {
         out.chunks_mut(PANEL * cols).enumerate().for_each(product);
@@ -106,6 +105,28 @@ pub fn gram(a: &Matrix) -> Matrix {
     out
 }
 
+/// The Gram matrix A A^T of the rows where only its upper triangle is read, diagonal included; entries below the diagonal
+/// are undefined.
+pub fn upper_gram(a: &Matrix) -> Matrix {
+    let mut out = Matrix::zeros(a.rows(), a.rows());
+    // Not by adding to zeros: reading pages that were never written costs more than the product.
+    upper_panels(out.data_mut(), Accum::Replace, 1.0, a.as_faer());
+    out
+}
+
+/// Adds `factor` A A^T to the upper triangle of a rows x rows matrix, diagonal included; entries below the diagonal are
+/// undefined afterwards. For sums of Gram matrices of which only one triangle is read.
+pub fn add_upper_gram(out: &mut Matrix, factor: f64, a: &Matrix) -> Result<()> {
+    let n = a.rows();
+    check(
+        out.shape() == (n, n),
+        || format!("a {n} x {n} matrix to add to"),
+        || format!("{} x {}", out.rows(), out.cols()),
+    )?;
+    upper_panels(out.data_mut(), Accum::Add, factor, a.as_faer());
+    Ok(())
+}
+
 /// The Gram matrix A^T A of the columns (columns x columns), exactly symmetric.
 pub fn gram_of_columns(a: &Matrix) -> Matrix {
     let n = a.cols();
@@ -143,13 +164,15 @@ pub fn matmul_f32(a: &[f32], b: &[f32], m: usize, k: usize, n: usize) -> Result<
     Ok(out)
 }
 
-/// Panels of rows from the diagonal on, then the mirror image.
-fn symmetric_panels<T: faer::traits::ComplexField + Send + Sync + Copy>(
+/// Panels of rows from the diagonal on: `out` (n x n, row-major) gets `factor` A A^T in its upper triangle, added or
+/// instead of what it holds. Below the diagonal it is left in an undefined state.
+fn upper_panels<T: faer::traits::ComplexField + Send + Sync + Copy>(
     out: &mut [T],
-    n: usize,
-    one: T,
+    accumulate: Accum,
+    factor: T,
     a: MatRef<'_, T>,
 ) {
+    let n = a.nrows();
     if n == 0 {
         return;
     }
@@ -158,20 +181,23 @@ fn symmetric_panels<T: faer::traits::ComplexField + Send + Sync + Copy>(
         let rows = chunk.len() / n;
         let start = p * PANEL;
         let dst = MatMut::from_row_major_slice_mut(chunk, rows, n).subcols_mut(start, n - start);
-        gemm(
-            dst,
-            Accum::Replace,
-            a.subrows(start, rows),
-            transposed.subcols(start, n - start),
-            one,
-            Par::Seq,
-        );
+        gemm(dst, accumulate, a.subrows(start, rows), transposed.subcols(start, n - start), factor);
     };
     if n.saturating_mul(n).saturating_mul(a.ncols()) <= SMALL {
         out.chunks_mut(PANEL * n).enumerate().for_each(product);
     } else {
         out.par_chunks_mut(PANEL * n).enumerate().for_each(product);
     }
+}
+
+/// The product and its mirror image.
+fn symmetric_panels<T: faer::traits::ComplexField + Send + Sync + Copy>(
+    out: &mut [T],
+    n: usize,
+    one: T,
+    a: MatRef<'_, T>,
+) {
+    upper_panels(out, Accum::Replace, one, a);
     // Tiles keep both the read and the written lines in cache.
     const TILE: usize = 32;
     for bi in (0..n).step_by(TILE) {
@@ -204,6 +230,7 @@ fn svd_of(a: &Matrix, compute: ComputeSvdVectors) -> Result<Svd> {
     let mut u = Mat::<f64>::zeros(m, if thin { k } else { m });
     let mut v = Mat::<f64>::zeros(n, if thin { k } else { n });
     let mut s = Diag::<f64>::zeros(k);
+    let _clean = CleanRegisters;
     let mut memory = MemBuffer::new(svd_raw::svd_scratch::<f64>(m, n, compute, compute, Par::Seq, default()));
     // A column-major copy: the same bits whatever the layout of the input.
     let copy = a.to_faer();
@@ -237,6 +264,7 @@ pub fn singular_values(a: &Matrix) -> Result<Vec<f64>> {
     let (m, n) = a.shape();
     let none = ComputeSvdVectors::No;
     let mut s = Diag::<f64>::zeros(m.min(n));
+    let _clean = CleanRegisters;
     let mut memory = MemBuffer::new(svd_raw::svd_scratch::<f64>(m, n, none, none, Par::Seq, default()));
     let copy = a.to_faer();
     svd_raw::svd(copy.as_ref(), s.as_mut(), None, None, Par::Seq, MemStack::new(&mut memory), default())
@@ -259,6 +287,7 @@ pub fn symmetric_eigen(a: &Matrix) -> Result<SymmetricEigen> {
     let mut u = Mat::<f64>::zeros(n, n);
     let mut s = Diag::<f64>::zeros(n);
     let yes = evd::ComputeEigenvectors::Yes;
+    let _clean = CleanRegisters;
     let mut memory = MemBuffer::new(evd::self_adjoint_evd_scratch::<f64>(n, yes, Par::Seq, default()));
     let copy = a.to_faer();
     evd::self_adjoint_evd(
@@ -289,6 +318,7 @@ pub fn qr(a: &Matrix) -> Result<Qr> {
     let (m, n) = a.shape();
     let k = m.min(n);
     let mut packed = a.to_faer();
+    let _clean = CleanRegisters;
     let block = qr::no_pivoting::factor::recommended_block_size::<f64>(m, n);
     let mut coefficients = Mat::<f64>::zeros(block, k);
     let mut memory =
@@ -325,6 +355,7 @@ pub fn qr(a: &Matrix) -> Result<Qr> {
 pub fn cholesky(a: &Matrix) -> Result<Matrix> {
     let n = square(a)?;
     let mut l = a.to_faer();
+    let _clean = CleanRegisters;
     let mut memory = MemBuffer::new(llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, default()));
     llt::factor::cholesky_in_place(l.as_mut(), default(), Par::Seq, MemStack::new(&mut memory), default())
         .map_err(|e| Error::input("a positive definite matrix", format!("{e:?}")))?;
@@ -365,6 +396,7 @@ pub fn solve(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     check(b.rows() == n, || format!("{n} rows on the right side"), || b.rows().to_string())?;
     let mut packed = a.to_faer();
     let (mut forward, mut backward) = (vec![0_usize; n], vec![0_usize; n]);
+    let _clean = CleanRegisters;
     let mut memory = MemBuffer::new(lu::factor::lu_in_place_scratch::<usize, f64>(n, n, Par::Seq, default()));
     lu::factor::lu_in_place(
         packed.as_mut(),

@@ -2,6 +2,7 @@
 
 use faer::{Mat, MatRef};
 use neuropil_core::{Array, Error, Result};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::{Index, IndexMut};
 
@@ -34,6 +35,18 @@ impl Matrix {
             data.extend((0..cols).map(|j| f(i, j)));
         }
         Self { rows, cols, data }
+    }
+
+    /// A matrix whose rows are written in parallel: `fill` gets the number of the row and the row, zero at first.
+    pub fn by_rows(rows: usize, cols: usize, fill: impl Fn(usize, &mut [f64]) + Sync + Send) -> Self {
+        let mut out = Self::zeros(rows, cols);
+        let write = |(i, row): (usize, &mut [f64])| fill(i, row);
+        if rows * cols < 1 << 16 {
+            out.data.chunks_mut(cols.max(1)).enumerate().for_each(write);
+        } else {
+            out.data.par_chunks_mut(cols.max(1)).enumerate().with_min_len(16).for_each(write);
+        }
+        out
     }
 
     /// Ones on the diagonal.
@@ -179,18 +192,23 @@ impl Matrix {
 
     /// Mean of each column.
     pub fn col_means(&self) -> Vec<f64> {
-        let mut sums = vec![0.0; self.cols];
-        for row in self.row_iter() {
+        let add = |mut sums: Vec<f64>, row: &[f64]| {
             sums.iter_mut().zip(row).for_each(|(s, v)| *s += v);
-        }
-        sums.iter().map(|s| s / self.rows as f64).collect()
+            sums
+        };
+        let part =
+            |rows: std::ops::Range<usize>| rows.fold(vec![0.0; self.cols], |sums, i| add(sums, self.row(i)));
+        let sums = crate::sums::map_reduce(self.rows, 256, part, |a, b| add(a, &b));
+        sums.map_or_else(|| vec![0.0; self.cols], |s| s.iter().map(|s| s / self.rows as f64).collect())
     }
 
     /// The matrix with its column means subtracted.
     #[must_use]
     pub fn centred(&self) -> Self {
         let means = self.col_means();
-        Self::from_fn(self.rows, self.cols, |i, j| self[(i, j)] - means[j])
+        Self::by_rows(self.rows, self.cols, |i, row| {
+            row.iter_mut().zip(self.row(i)).zip(&means).for_each(|((o, v), m)| *o = v - m);
+        })
     }
 
     /// Fails on an empty matrix or on the first NaN or infinity, naming row and column.
@@ -201,7 +219,11 @@ impl Matrix {
                 format!("{} x {}", self.rows, self.cols),
             ));
         }
-        match self.data.iter().position(|v| !v.is_finite()) {
+        // Whole blocks first: a search that may end at any element is not vectorised.
+        let bad = |block: &[f64]| block.iter().fold(false, |b, v| b | !v.is_finite());
+        let block = self.data.chunks(1024).position(bad);
+        let found = block.and_then(|b| (1024 * b..self.data.len()).find(|&k| !self.data[k].is_finite()));
+        match found {
             None => Ok(()),
             Some(k) => Err(Error::input(
                 "finite values",

@@ -10,6 +10,10 @@ use neuropil_systems::learn::bdh::model::{Learner, Parts, Sizes};
 use neuropil_systems::learn::bdh::state::{Generator, State};
 use std::time::Instant;
 
+// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let repeats = std::env::args().nth(1).and_then(|a| a.parse().ok()).unwrap_or(20);
     let sizes = Sizes { vocabulary: 256, width: 64, heads: 4, neurons: 1024, layers: 4 };

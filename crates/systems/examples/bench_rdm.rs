@@ -13,6 +13,10 @@ use neuropil_math::Matrix;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [a, b, out, repeats] = args.as_slice() else {

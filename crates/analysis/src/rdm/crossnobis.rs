@@ -102,23 +102,37 @@ pub fn crossnobis(folds: &[Matrix], precision: Option<&Matrix>) -> Result<Vec<f6
             format!("{} x {}", p.rows(), p.cols()),
         ));
     }
-    // The sum over ordered pairs of different folds of A_f P A_g^T is T P T^T - sum_f A_f P A_f^T with T the sum of
-    // all folds; both are one symmetric product.
-    let whitened: Vec<Matrix> = match precision {
-        None => folds.iter().map(Matrix::centred).collect(),
+    let whitened = match precision {
+        None => None,
         Some(p) => {
             let factor = linalg::cholesky(p)?;
-            folds.iter().map(|f| linalg::matmul(&f.centred(), &factor)).collect::<Result<_>>()?
+            Some(folds.iter().map(|f| linalg::matmul(&f.centred(), &factor)).collect::<Result<Vec<_>>>()?)
         }
     };
-    let mut total = Matrix::zeros(stimuli, units);
-    let mut own = Matrix::zeros(stimuli, stimuli);
-    for w in &whitened {
-        total = total.plus(w)?;
-        own = own.plus(&linalg::gram(w))?;
+    let folds = whitened.as_deref().unwrap_or(folds);
+    // The sum over ordered pairs of different folds of A_f A_g^T. The matrix of ones without its diagonal has the
+    // eigenvectors of the mean (eigenvalue F - 1) and of F - 1 contrasts (eigenvalue -1), so the sum is F symmetric
+    // products; contrast k of Helmert is the mean of the first k folds minus fold k + 1.
+    let f = folds.len();
+    let means: Vec<Vec<f64>> = folds.iter().map(Matrix::col_means).collect();
+    let mixed = |weights: &[f64]| {
+        Matrix::by_rows(stimuli, units, |i, row| {
+            let each =
+                |f: usize| folds[f].row(i).iter().zip(&means[f]).map(move |(v, m)| weights[f] * (v - m));
+            row.iter_mut().zip(each(0)).for_each(|(o, v)| *o = v);
+            for f in 1..weights.len() {
+                row.iter_mut().zip(each(f)).for_each(|(o, v)| *o += v);
+            }
+        })
+    };
+    let mut kernel = linalg::upper_gram(&mixed(&vec![((f - 1) as f64 / f as f64).sqrt(); f]));
+    for k in 1..f {
+        let size = k as f64;
+        let mut weights = vec![1.0 / size; k];
+        weights.push(-1.0);
+        linalg::add_upper_gram(&mut kernel, -size / (size + 1.0), &mixed(&weights))?;
     }
-    let kernel = linalg::gram(&total).minus(&own)?;
-    let pairs = (folds.len() * (folds.len() - 1)) as f64;
+    let pairs = (f * (f - 1)) as f64;
     let scale = 1.0 / (pairs * units as f64);
     Ok(distances::for_each_pair(stimuli, |i, j| {
         scale * (kernel[(i, i)] + kernel[(j, j)] - 2.0 * kernel[(i, j)])

@@ -630,6 +630,9 @@ impl System for Trsa {
         if self.sources.is_empty() {
             return Err(Error::config("at least 1 source of regions", "none").at("sources"));
         }
+        if let Some(s) = (1..self.sources.len()).find(|&k| self.sources[..k].contains(&self.sources[k])) {
+            return Err(Error::config("each source once", format!("`{}` twice", self.sources[s].name())).at("sources"));
+        }
         if self.noise.is_empty() {
             return Err(Error::config("at least 1 noise level", "none").at("noise"));
         }

@@ -7,8 +7,8 @@
 //! With E the residual over m at the observed entries, P_l = W_1 ... W_l and T_D = E, T_(l-1) = T_l W_l^T, the gradient
 //! of layer l is P_(l-1)^T T_l: every prefix and suffix product is formed once per step, 3 (D - 1) products in all.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
+use neuropil_math::gemm::gemm;
 use neuropil_core::{Error, Result, Stream};
 use neuropil_math::{Matrix, linalg};
 use rayon::prelude::*;
@@ -220,7 +220,7 @@ impl Workspace {
             let left = MatRef::from_row_major_slice(left, m.rows, right.nrows());
             let out = MatMut::from_row_major_slice_mut(&mut rest[0], m.rows, right.ncols());
             // One thread: whole runs go in parallel, and the bits must not depend on how many.
-            matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
+            gemm(out, Accum::Replace, left, right, 1.0);
         }
     }
 
@@ -274,7 +274,7 @@ impl Descent {
             let t = MatRef::from_row_major_slice(t, rows, c);
             if l > 0 {
                 let down = MatMut::from_row_major_slice_mut(below, rows, r);
-                matmul(down, Accum::Replace, t, m.layer(l).transpose(), 1.0, Par::Seq);
+                gemm(down, Accum::Replace, t, m.layer(l).transpose(), 1.0);
             }
             if l == 0 {
                 for (w, g) in m.layers[0].iter_mut().zip(&space.back[0]) {
@@ -285,7 +285,7 @@ impl Descent {
                 let prefix = if l == 1 { &first[0] } else { &space.prefixes[l - 2] };
                 let prefix = MatRef::from_row_major_slice(prefix, rows, r).transpose();
                 let w = MatMut::from_row_major_slice_mut(&mut rest[l - 1], r, c);
-                matmul(w, Accum::Add, prefix, t, -lr, Par::Seq);
+                gemm(w, Accum::Add, prefix, t, -lr);
             }
         }
         0.5 * loss / task.count() as f64
