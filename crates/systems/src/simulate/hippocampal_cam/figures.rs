@@ -17,7 +17,7 @@ pub fn raster(
 ) -> Figure {
     let shown: Vec<&Operation> = operations.iter().take_while(|o| (o.time as usize) < table.len()).collect();
     let top = (0..POPULATIONS.len()).map(|p| size_of(p, cues, contents) + 1).sum::<usize>() as f64;
-    let mut marks = Vec::new();
+    let (mut marks, mut words) = (Vec::new(), Vec::new());
     for (k, o) in shown.iter().enumerate() {
         let until = shown.get(k + 1).map_or(o.time + 10, |n| n.time.min(o.time + 10));
         let label = if k == 0 { "operation" } else { "" };
@@ -29,9 +29,12 @@ pub fn raster(
                 Kind::RecallByCue => "by cue",
                 Kind::RecallByContent => "by content",
             };
-            marks.push(Mark::Text { x: f64::midpoint(o.time as f64, until as f64), y: top + 1.5, text: text.into() });
+            // Two heights, so that neighbours do not touch.
+            let y = top + 1.5 + 3.0 * (k % 2) as f64;
+            words.push(Mark::Text { x: f64::midpoint(o.time as f64, until as f64), y, text: text.into() });
         }
     }
+    marks.extend(words);
     let mut ticks = Vec::new();
     let mut base = 0;
     for (p, population) in POPULATIONS.iter().enumerate() {
