@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 use neuropil_core::{Result, Store, Streams};
 use neuropil_nn::kernels::{Cell, ConvShape};
-use neuropil_nn::modules::{Block, Conv2d, LayerNorm, Linear, Recurrent, TransformerConfig, cross_entropy};
+use neuropil_nn::modules::{Block, Conv, LayerNorm, Linear, Recurrent, TransformerConfig, cross_entropy};
 use neuropil_nn::pass::values;
 use neuropil_nn::{Init, Parameters, Pass};
 use std::path::Path;
@@ -69,8 +69,8 @@ fn linear_norm_and_convolution() -> Result<()> {
     let norm = LayerNorm::affine(&mut p, "n", 6, &mut s);
     check::<2, 2>(&reference("norm")?, p, &["w", "b"], |pass, x| norm.forward(pass, x))?;
     let mut p = Parameters::default();
-    let shape = ConvShape { input: 2, output: 3, height: 6, width: 5, kernel: 3, stride: 2, padding: 1 };
-    let conv = Conv2d::new(&mut p, "c", shape, &mut s);
+    let shape = ConvShape::square([2, 3], [6, 5], 3, 2, 1);
+    let conv = Conv::new(&mut p, "c", shape, 2, &mut s)?;
     check::<4, 4>(&reference("conv")?, p, &["w", "b"], |pass, x| conv.forward(pass, x))
 }
 

@@ -12,6 +12,6 @@ pub use descriptive::{
 };
 pub use resampling::{bootstrap_indices, bootstrap_means, percentile_interval, permutation_p};
 pub use testing::{
-    auroc, benjamini_hochberg, binomial_interval, bonferroni, normal_cdf, normal_quantile, one_sample_t,
+    auroc, benjamini_hochberg, binomial_interval, bonferroni, erf, normal_cdf, normal_quantile, one_sample_t,
     paired_t, student_t_quantile, student_t_two_sided_p, welch_t,
 };

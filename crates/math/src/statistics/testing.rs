@@ -2,6 +2,11 @@ use super::descriptive::{mean, ranks, require_finite, sample_variance};
 use neuropil_core::{Error, Result};
 use statrs::distribution::{Beta, ContinuousCDF, Normal, StudentsT};
 
+/// The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+pub fn erf(x: f64) -> f64 {
+    statrs::function::erf::erf(x)
+}
+
 /// Probability that a standard normal lies below `z`.
 pub fn normal_cdf(z: f64) -> f64 {
     Normal::standard().cdf(z)

@@ -1,9 +1,10 @@
 //! Elementwise kernels: activations, gates and the rotary position code.
 
 use super::{Real, dispatched};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Pointwise non-linearities.
+/// Pointwise functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -13,21 +14,41 @@ pub enum Activation {
     Relu,
     /// The tanh form of GPT-2: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
     Gelu,
+    /// The exact form: 0.5 x (1 + erf(x / sqrt 2)).
+    GeluErf,
+    /// x / (1 + e^-x), also called swish.
+    Silu,
     /// Hyperbolic tangent.
     Tanh,
     /// 1 / (1 + e^-x).
     Sigmoid,
+    /// e^x.
+    Exp,
+    /// Natural logarithm; NaN below 0.
+    Ln,
+    /// Error function.
+    Erf,
+}
+
+impl Activation {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Identity,
+        Self::Relu,
+        Self::Gelu,
+        Self::GeluErf,
+        Self::Silu,
+        Self::Tanh,
+        Self::Sigmoid,
+        Self::Exp,
+        Self::Ln,
+        Self::Erf,
+    ];
 }
 
 #[inline(always)]
 pub(crate) fn sigmoid<T: Real>(x: T) -> T {
     T::ONE / (T::ONE + (-x).exp())
-}
-
-#[inline(always)]
-pub(crate) fn tanh<T: Real>(x: T) -> T {
-    // 2 sigmoid(2x) - 1; absolute error of a few units in the last place of 1, which is what gates need.
-    T::of(2.0) * sigmoid(x + x) - T::ONE
 }
 
 dispatched! {
@@ -87,38 +108,153 @@ dispatched! {
 
 const GELU_A: f64 = 0.797_884_560_802_865_4;
 const GELU_B: f64 = 0.044_715;
+/// 2 / sqrt(pi), the slope of the error function at 0.
+const ERF_SLOPE: f64 = std::f64::consts::FRAC_2_SQRT_PI;
+
+/// Elements per task of a pointwise function.
+const CHUNK: usize = 1 << 14;
+
+/// The value of a pointwise function.
+#[inline(always)]
+fn value<T: Real>(kind: Activation, v: T) -> T {
+    let half = T::of(0.5);
+    match kind {
+        Activation::Identity => v,
+        Activation::Relu => {
+            if v > T::ZERO {
+                v
+            } else {
+                T::ZERO
+            }
+        }
+        Activation::Gelu => half * v * (T::ONE + (T::of(GELU_A) * (v + T::of(GELU_B) * v * v * v)).tanh()),
+        Activation::GeluErf => half * v * (T::ONE + (v * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf()),
+        Activation::Silu => v * sigmoid(v),
+        Activation::Tanh => v.tanh(),
+        Activation::Sigmoid => sigmoid(v),
+        Activation::Exp => v.exp(),
+        Activation::Ln => v.ln(),
+        Activation::Erf => v.erf(),
+    }
+}
+
+/// Its derivative at input `v`.
+#[inline(always)]
+fn slope<T: Real>(kind: Activation, v: T) -> T {
+    let half = T::of(0.5);
+    match kind {
+        Activation::Identity => T::ONE,
+        Activation::Relu => {
+            if v > T::ZERO {
+                T::ONE
+            } else {
+                T::ZERO
+            }
+        }
+        Activation::Gelu => {
+            let t = (T::of(GELU_A) * (v + T::of(GELU_B) * v * v * v)).tanh();
+            let du = T::of(GELU_A) * (T::ONE + T::of(3.0 * GELU_B) * v * v);
+            half * (T::ONE + t) + half * v * (T::ONE - t * t) * du
+        }
+        Activation::GeluErf => {
+            let cumulative = half * (T::ONE + (v * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf());
+            cumulative + v * T::of(0.5 * ERF_SLOPE * std::f64::consts::FRAC_1_SQRT_2) * (-half * v * v).exp()
+        }
+        Activation::Silu => {
+            let s = sigmoid(v);
+            s + v * s * (T::ONE - s)
+        }
+        Activation::Tanh => {
+            let t = v.tanh();
+            T::ONE - t * t
+        }
+        Activation::Sigmoid => {
+            let s = sigmoid(v);
+            s * (T::ONE - s)
+        }
+        Activation::Exp => v.exp(),
+        Activation::Ln => T::ONE / v,
+        Activation::Erf => T::of(ERF_SLOPE) * (-v * v).exp(),
+    }
+}
+
+/// One loop per function, so that none of them decides inside it.
+macro_rules! each_kind {
+    ($kind:ident, $one:ident => $loop:expr) => {
+        match $kind {
+            Activation::Identity => {
+                let $one = Activation::Identity;
+                $loop
+            }
+            Activation::Relu => {
+                let $one = Activation::Relu;
+                $loop
+            }
+            Activation::Gelu => {
+                let $one = Activation::Gelu;
+                $loop
+            }
+            Activation::GeluErf => {
+                let $one = Activation::GeluErf;
+                $loop
+            }
+            Activation::Silu => {
+                let $one = Activation::Silu;
+                $loop
+            }
+            Activation::Tanh => {
+                let $one = Activation::Tanh;
+                $loop
+            }
+            Activation::Sigmoid => {
+                let $one = Activation::Sigmoid;
+                $loop
+            }
+            Activation::Exp => {
+                let $one = Activation::Exp;
+                $loop
+            }
+            Activation::Ln => {
+                let $one = Activation::Ln;
+                $loop
+            }
+            Activation::Erf => {
+                let $one = Activation::Erf;
+                $loop
+            }
+        }
+    };
+}
 
 dispatched! {
-    /// Applies an activation in place.
-    pub fn activate(x: &mut [T], kind: Activation) {
-        match kind {
-            Activation::Identity => {}
-            Activation::Relu => for v in x.iter_mut() { *v = if *v > T::ZERO { *v } else { T::ZERO }; },
-            Activation::Gelu => for v in x.iter_mut() {
-                let u = T::of(GELU_A) * (*v + T::of(GELU_B) * *v * *v * *v);
-                *v = T::of(0.5) * *v * (T::ONE + tanh(u));
-            },
-            Activation::Tanh => for v in x.iter_mut() { *v = tanh(*v); },
-            Activation::Sigmoid => for v in x.iter_mut() { *v = sigmoid(*v); },
-        }
+    /// `out = f(x)`, on the calling thread.
+    pub fn apply(out: &mut [T], x: &[T], kind: Activation) {
+        each_kind!(kind, one => for (o, &v) in out.iter_mut().zip(x) { *o = value(one, v); });
     }
 }
 
 dispatched! {
-    /// Multiplies `grad` by the derivative at input `x`.
-    pub fn activate_backward(grad: &mut [T], x: &[T], kind: Activation) {
-        match kind {
-            Activation::Identity => {}
-            Activation::Relu => for (g, &v) in grad.iter_mut().zip(x) { *g = if v > T::ZERO { *g } else { T::ZERO }; },
-            Activation::Gelu => for (g, &v) in grad.iter_mut().zip(x) {
-                let t = tanh(T::of(GELU_A) * (v + T::of(GELU_B) * v * v * v));
-                let du = T::of(GELU_A) * (T::ONE + T::of(3.0 * GELU_B) * v * v);
-                *g *= T::of(0.5) * (T::ONE + t) + T::of(0.5) * v * (T::ONE - t * t) * du;
-            },
-            Activation::Tanh => for (g, &v) in grad.iter_mut().zip(x) { let t = tanh(v); *g *= T::ONE - t * t; },
-            Activation::Sigmoid => for (g, &v) in grad.iter_mut().zip(x) { let s = sigmoid(v); *g *= s * (T::ONE - s); },
-        }
+    /// `out = g f'(x)`, on the calling thread.
+    pub fn apply_backward(out: &mut [T], g: &[T], x: &[T], kind: Activation) {
+        each_kind!(kind, one => for ((o, &g), &v) in out.iter_mut().zip(g).zip(x) { *o = g * slope(one, v); });
     }
+}
+
+/// f(x) over all threads.
+pub fn activate<T: Real>(x: &[T], kind: Activation) -> Vec<T> {
+    let mut out = vec![T::ZERO; x.len()];
+    out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(o, x)| apply(o, x, kind));
+    out
+}
+
+/// g f'(x) over all threads: the gradient through [`activate`].
+pub fn activate_backward<T: Real>(g: &[T], x: &[T], kind: Activation) -> Vec<T> {
+    let mut out = vec![T::ZERO; x.len()];
+    out.par_chunks_mut(CHUNK)
+        .zip(g.par_chunks(CHUNK))
+        .zip(x.par_chunks(CHUNK))
+        .for_each(|((o, g), x)| apply_backward(o, g, x, kind));
+    out
 }
 
 #[cfg(test)]
@@ -126,29 +262,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fast_exponential_is_close_everywhere() {
-        for i in -8700..8800 {
-            let x = i as f32 * 0.01;
-            let (got, want) = (f64::from(Real::exp(x)), f64::from(x).exp());
-            // Cephes states 1.7e-7 relative over the whole range.
-            assert!((got / want - 1.0).abs() < 2e-7, "{x}: {got} {want}");
+    fn derivatives_match_differences() {
+        for kind in Activation::ALL {
+            let x: Vec<f64> =
+                if kind == Activation::Ln { vec![0.2, 0.7, 1.9] } else { vec![-2.3, -0.4, 0.7, 1.9] };
+            let at = |d: f64| activate(&x.iter().map(|v| v + d).collect::<Vec<_>>(), kind);
+            let (above, below) = (at(1e-5), at(-1e-5));
+            let g = activate_backward(&vec![1.0; x.len()], &x, kind);
+            for k in 0..x.len() {
+                // Central differences at 1e-5: error about 1e-10.
+                assert!((g[k] - (above[k] - below[k]) / 2e-5).abs() < 1e-8, "{kind:?} {}", x[k]);
+            }
         }
     }
 
     #[test]
-    fn derivatives_match_differences() {
-        use Activation::{Gelu, Identity, Relu, Sigmoid, Tanh};
-        for kind in [Identity, Relu, Gelu, Tanh, Sigmoid] {
-            for x in [-2.3, -0.4, 0.7, 1.9] {
-                let f = |v: f64| {
-                    let mut y = [v];
-                    activate(&mut y, kind);
-                    y[0]
-                };
-                let mut g = [1.0];
-                activate_backward(&mut g, &[x], kind);
-                // Central differences at 1e-5: error about 1e-10.
-                assert!((g[0] - (f(x + 1e-5) - f(x - 1e-5)) / 2e-5).abs() < 1e-8, "{kind:?} {x}");
+    fn single_precision_follows_double() {
+        // Odd length, longer than one task.
+        let x: Vec<f64> = (0..CHUNK + 7).map(|i| 1e-3 + 12.0 * ((i as f64) * 0.7).sin().abs()).collect();
+        let narrow: Vec<f32> = x.iter().map(|v| *v as f32).collect();
+        let wide: Vec<f64> = narrow.iter().map(|v| f64::from(*v)).collect();
+        for kind in Activation::ALL {
+            let (got, want) = (activate(&narrow, kind), activate(&wide, kind));
+            let (dg, dw) = (
+                activate_backward(&vec![1.0; x.len()], &narrow, kind),
+                activate_backward(&vec![1.0; x.len()], &wide, kind),
+            );
+            for k in 0..x.len() {
+                // A few units in the last place of the value, or of 1 where large parts cancel.
+                assert!(
+                    (f64::from(got[k]) - want[k]).abs() <= 1e-6 * (1.0 + want[k].abs()),
+                    "{kind:?} {}",
+                    x[k]
+                );
+                assert!((f64::from(dg[k]) - dw[k]).abs() <= 2e-6 * (1.0 + dw[k].abs()), "{kind:?}' {}", x[k]);
             }
         }
     }

@@ -16,16 +16,17 @@
 mod attention;
 mod conv;
 mod elementwise;
+mod functions;
 mod gate;
 mod matmul;
 mod recurrent;
 mod rows;
 
 pub use attention::{attention, attention_backward, linear_attention, linear_attention_backward};
-pub use conv::{ConvShape, conv2d, conv2d_backward};
+pub use conv::{ConvShape, conv, conv_backward_bias, conv_backward_input, conv_backward_weights};
 pub use elementwise::{
-    Activation, activate, activate_backward, add_assign, multiply, relu, relu_backward, rotate, rotate_back,
-    scale,
+    Activation, activate, activate_backward, add_assign, apply, apply_backward, multiply, relu,
+    relu_backward, rotate, rotate_back, scale,
 };
 pub use gate::{
     add_active_rows, add_rows, gate_active, read_then_write, relu_gate, relu_gate_backward, relu_rotate,
@@ -68,10 +69,15 @@ pub trait Real:
     fn wide(self) -> f64;
     /// Square root.
     fn sqrt(self) -> Self;
-    /// e^x; in single precision a polynomial that vectorises (relative error below 2e-7).
+    /// e^x. In single precision this and the next three are polynomials that vectorise; their
+    /// errors are stated in `functions.rs`.
     fn exp(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// Error function.
+    fn erf(self) -> Self;
 }
 
 impl Real for f32 {
@@ -91,25 +97,19 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn exp(self) -> Self {
-        // Cephes expf: x = n ln 2 + r, |r| <= ln 2 / 2, polynomial in r, exponent added through the bits. Adding and
-        // subtracting 1.5 * 2^23 rounds to an integer without a call that would stop vectorisation.
-        const MAGIC: f32 = 12_582_912.0;
-        let x = if self > 88.0 { 88.0 } else { self };
-        let x = if x < -87.0 { -87.0 } else { x };
-        let n = (x * std::f32::consts::LOG2_E + MAGIC) - MAGIC;
-        let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
-        let p = 1.987_569_1e-4;
-        let p = p * r + 1.398_199_9e-3;
-        let p = p * r + 8.333_452e-3;
-        let p = p * r + 4.166_579_6e-2;
-        let p = p * r + 1.666_666_5e-1;
-        let p = p * r + 0.5;
-        let p = p * r * r + r + 1.0;
-        p * f32::from_bits(((n as i32 + 127) << 23) as u32)
+        functions::exp(self)
     }
     #[inline(always)]
     fn ln(self) -> Self {
-        f32::ln(self)
+        functions::ln(self)
+    }
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        functions::tanh(self)
+    }
+    #[inline(always)]
+    fn erf(self) -> Self {
+        functions::erf(self)
     }
 }
 
@@ -135,6 +135,14 @@ impl Real for f64 {
     #[inline(always)]
     fn ln(self) -> Self {
         f64::ln(self)
+    }
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        f64::tanh(self)
+    }
+    #[inline(always)]
+    fn erf(self) -> Self {
+        neuropil_math::statistics::erf(self)
     }
 }
 

@@ -107,7 +107,7 @@ fn step<T: Real>(
     (state, memory): (&mut [T], &mut [T]),
     keep: &mut [T],
 ) {
-    use elementwise::{sigmoid, tanh};
+    use elementwise::sigmoid;
     let h = state.len();
     for j in 0..h {
         let (x, s) =
@@ -115,7 +115,7 @@ fn step<T: Real>(
         match cell {
             Cell::Gru => {
                 let (r, z, u) = (sigmoid(x(0) + s(0)), sigmoid(x(1) + s(1)), s(2));
-                let n = tanh(x(2) + r * u);
+                let n = (x(2) + r * u).tanh();
                 state[j] = (T::ONE - z) * n + z * state[j];
                 for (k, v) in [r, z, n, u].into_iter().enumerate() {
                     keep[k * h + j] = v;
@@ -123,9 +123,9 @@ fn step<T: Real>(
             }
             Cell::Lstm => {
                 let (i, f, g, o) =
-                    (sigmoid(x(0) + s(0)), sigmoid(x(1) + s(1)), tanh(x(2) + s(2)), sigmoid(x(3) + s(3)));
+                    (sigmoid(x(0) + s(0)), sigmoid(x(1) + s(1)), (x(2) + s(2)).tanh(), sigmoid(x(3) + s(3)));
                 memory[j] = f * memory[j] + i * g;
-                state[j] = o * tanh(memory[j]);
+                state[j] = o * memory[j].tanh();
                 for (k, v) in [i, f, g, o, memory[j]].into_iter().enumerate() {
                     keep[k * h + j] = v;
                 }
@@ -238,7 +238,7 @@ fn step_backward<T: Real>(
             }
             Cell::Lstm => {
                 let (i, f, g, o, c) = (k(0), k(1), k(2), k(3), k(4));
-                let tc = elementwise::tanh(c);
+                let tc = c.tanh();
                 let d = dc[j] + dh[j] * o * (T::ONE - tc * tc);
                 let old = before.map_or(T::ZERO, |b| b[4 * h + j]);
                 let gates =

@@ -104,15 +104,11 @@ impl Fused for ActivationOp {
     }
 
     fn forward(&self, inputs: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
-        let mut out = inputs[0].to_vec();
-        kernels::activate(&mut out, self.0);
-        (out, Vec::new())
+        (kernels::activate(inputs[0], self.0), Vec::new())
     }
 
     fn backward(&self, s: Saved, _: &[bool]) -> Vec<Vec<f32>> {
-        let mut g = s.gradient.to_vec();
-        kernels::activate_backward(&mut g, s.inputs[0], self.0);
-        vec![g]
+        vec![kernels::activate_backward(s.gradient, s.inputs[0], self.0)]
     }
 }
 

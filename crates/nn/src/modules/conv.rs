@@ -9,9 +9,9 @@ use burn::tensor::Tensor;
 use neuropil_core::{Error, Result, Stream};
 use serde::{Deserialize, Serialize};
 
-/// A convolution with square kernel.
+/// A convolution over one, two or three axes.
 #[derive(Debug, Clone)]
-pub struct Conv2d {
+pub struct Conv {
     weight: ParameterId,
     bias: ParameterId,
     shape: ConvShape,
@@ -19,31 +19,52 @@ pub struct Conv2d {
 
 impl Fused for ConvShape {
     fn shape(&self, inputs: &[&[usize]]) -> Vec<usize> {
-        let (h, w) = self.out();
-        vec![inputs[0][0], self.output, h, w]
+        let out = self.out();
+        let axes = inputs[0].len() - 2;
+        [&[inputs[0][0], self.output], &out[3 - axes..]].concat()
     }
 
     fn forward(&self, inputs: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
-        (kernels::conv2d(inputs[0], inputs[1], inputs[2], *self), Vec::new())
+        (kernels::conv(inputs[0], inputs[1], inputs[2], *self), Vec::new())
     }
 
-    fn backward(&self, s: Saved, _: &[bool]) -> Vec<Vec<f32>> {
-        kernels::conv2d_backward(s.gradient, s.inputs[0], s.inputs[1], *self).into()
+    fn backward(&self, s: Saved, needed: &[bool]) -> Vec<Vec<f32>> {
+        let wanted = |k: usize, f: &dyn Fn() -> Vec<f32>| if needed[k] { f() } else { Vec::new() };
+        vec![
+            wanted(0, &|| kernels::conv_backward_input(s.gradient, s.inputs[1], *self)),
+            wanted(1, &|| kernels::conv_backward_weights(s.gradient, s.inputs[0], *self)),
+            wanted(2, &|| kernels::conv_backward_bias(s.gradient, *self)),
+        ]
     }
 }
 
-impl Conv2d {
-    /// A layer for inputs of exactly this shape; He initialisation, biases 0.
-    pub fn new(p: &mut Parameters, name: &str, shape: ConvShape, stream: &mut Stream) -> Self {
-        let dims = [shape.output, shape.input, shape.kernel, shape.kernel];
-        let weight = p.add(format!("{name}.weight"), &dims, Init::he(dims[1] * dims[2] * dims[3]), stream);
+impl Conv {
+    /// A layer for inputs of exactly this shape over `axes` axes; He initialisation, biases 0. Fails where the shape is
+    /// not that of a convolution.
+    pub fn new(
+        p: &mut Parameters,
+        name: &str,
+        shape: ConvShape,
+        axes: usize,
+        stream: &mut Stream,
+    ) -> Result<Self> {
+        if !shape.is_valid() || !(1..=3).contains(&axes) || shape.size[..3 - axes].iter().any(|n| *n != 1) {
+            return Err(Error::config(
+                "positive sizes, a kernel that fits, 1 to 3 axes",
+                format!("{axes} axes, {shape:?}"),
+            ));
+        }
+        let own = shape.input / shape.groups;
+        let dims = [&[shape.output, own], &shape.kernel[3 - axes..]].concat();
+        let fan_in = shape.weights() / shape.output;
+        let weight = p.add(format!("{name}.weight"), &dims, Init::he(fan_in), stream);
         let bias = p.add(format!("{name}.bias"), &[shape.output], Init::Constant(0.0), stream);
-        Self { weight, bias, shape }
+        Ok(Self { weight, bias, shape })
     }
 
-    /// [n, input, height, width] -> [n, output, oh, ow].
-    pub fn forward(&self, pass: &Pass, x: Tensor<4>) -> Tensor<4> {
-        apply3(self.shape, x, pass.parameter::<4>(self.weight), pass.parameter::<1>(self.bias))
+    /// [n, input, axes ...] -> [n, output, axes ...].
+    pub fn forward<const D: usize>(&self, pass: &Pass, x: Tensor<D>) -> Tensor<D> {
+        apply3(self.shape, x, pass.parameter::<D>(self.weight), pass.parameter::<1>(self.bias))
     }
 }
 
@@ -59,7 +80,7 @@ pub struct Stage {
 /// Convolutions 3x3 (rectified), then fully connected layers.
 #[derive(Debug, Clone)]
 pub struct ConvNet {
-    stages: Vec<Conv2d>,
+    stages: Vec<Conv>,
     hidden: Vec<Linear>,
     output: Linear,
 }
@@ -77,24 +98,11 @@ impl ConvNet {
         let mut size = (channels, height, width);
         let mut convs = Vec::new();
         for (i, stage) in stages.iter().enumerate() {
-            if size.0 == 0 || size.1 == 0 || size.2 == 0 || stage.channels == 0 || stage.stride == 0 {
-                return Err(Error::config(
-                    "positive image sizes, channels and strides",
-                    format!("{size:?}, {stage:?}"),
-                ));
-            }
-            let shape = ConvShape {
-                input: size.0,
-                output: stage.channels,
-                height: size.1,
-                width: size.2,
-                kernel: 3,
-                stride: stage.stride,
-                padding: 1,
-            };
-            let out = shape.out();
-            size = (stage.channels, out.0, out.1);
-            convs.push(Conv2d::new(p, &format!("conv{}", i + 1), shape, stream));
+            let channels = [size.0, stage.channels];
+            let shape = ConvShape::square(channels, [size.1, size.2], 3, stage.stride, 1);
+            convs.push(Conv::new(p, &format!("conv{}", i + 1), shape, 2, stream)?);
+            let [_, h, w] = shape.out();
+            size = (stage.channels, h, w);
         }
         let mut width = size.0 * size.1 * size.2;
         let mut layers = Vec::new();

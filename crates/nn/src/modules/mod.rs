@@ -6,6 +6,6 @@ mod recurrent;
 mod transformer;
 
 pub use basic::{Embedding, LayerNorm, Linear, Mlp, act, cross_entropy, masked_mean_squared_error};
-pub use conv::{Conv2d, ConvNet, Stage as ConvStage};
+pub use conv::{Conv, ConvNet, Stage as ConvStage};
 pub use recurrent::Recurrent;
 pub use transformer::{Block, Transformer, TransformerConfig};

@@ -10,8 +10,8 @@
 //! region's vector over the others, assign every vector held out to the nearest average. (l, u) is chosen on the other
 //! subjects only.
 //!
-//! [`manifolds`] makes regions of known topology, [`networks`] trains networks whose layers are the regions, [`summary`]
-//! has the statistics, [`experiment`] measures accuracies, [`resampling`] compares them, [`files`] reads the user's own.
+//! `manifolds` makes regions of known topology, `networks` trains networks whose layers are the regions, `summary`
+//! has the statistics, `experiment` measures accuracies, `resampling` compares them, `files` reads the user's own.
 //! Simplified: recorded fMRI is replaced by synthetic regions (quick) and by the layers of small networks (full). Noise
 //! is added to the responses, never to the RDMs.
 

@@ -1,0 +1,149 @@
+//! Times of kernels and training steps, as JSON: name -> milliseconds of each repetition.
+//!
+//! `bench_kernels [REPEATS [NAME]]`; `benches/peers/kernels.py` runs it beside its peers.
+#![allow(clippy::print_stdout, clippy::expect_used)]
+
+use burn::tensor::Tensor;
+use neuropil_core::{Result, Streams};
+use neuropil_nn::kernels::{self, Activation, ConvShape, Mat};
+use neuropil_nn::modules::{Conv, Linear, Mlp, Transformer, TransformerConfig, act, cross_entropy};
+use neuropil_nn::optim::{Optimiser, Rule, Schedule};
+use neuropil_nn::{Init, Parameters, Pass, Training};
+use std::time::Instant;
+
+// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn time(name: &str, repeats: usize, mut f: impl FnMut() -> Result<()>) -> Result<()> {
+    if std::env::args().nth(2).is_some_and(|only| !name.contains(&only)) {
+        return Ok(());
+    }
+    let mut all = Vec::new();
+    for i in 0..repeats + 3 {
+        let start = Instant::now();
+        f()?;
+        if i >= 3 {
+            all.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    println!(r#"{{"name":"{name}","ms":{all:?}}}"#);
+    Ok(())
+}
+
+fn training(parameters: Parameters) -> Training {
+    Training::new(
+        parameters,
+        Rule::adamw(0.0),
+        Schedule::constant(1e-3),
+        1e9,
+        Streams::new(1).stream("dropout", 0),
+    )
+}
+
+fn main() -> Result<()> {
+    let repeats = std::env::args().nth(1).and_then(|a| a.parse().ok()).unwrap_or(10);
+    let mut s = Streams::new(1).stream("bench", 0);
+    for n in [512, 1024, 2048] {
+        let (a, b) = (s.normals_f32(n * n), s.normals_f32(n * n));
+        time(&format!("matmul {n}"), repeats, || {
+            let mut out = vec![0.0; n * n];
+            kernels::matmul_rows(&mut out, Mat::new(&a, n, n), Mat::new(&b, n, n), false);
+            std::hint::black_box(out);
+            Ok(())
+        })?;
+    }
+    let x = s.normals_f32(1 << 22);
+    for (name, kind) in
+        [("tanh 4M", Activation::Tanh), ("gelu 4M", Activation::GeluErf), ("exp 4M", Activation::Exp)]
+    {
+        time(name, repeats, || {
+            std::hint::black_box(kernels::activate(&x, kind));
+            Ok(())
+        })?;
+    }
+
+    let mut p = Parameters::default();
+    let mlp = Mlp::new(&mut p, "mlp", &[784, 512, 512, 10], Activation::Relu, &mut s);
+    let labels: Vec<u32> = (0..128).map(|_| s.below(10) as u32).collect();
+    let images = s.normals_f32(128 * 784);
+    let mut t = training(p);
+    time("mlp step", repeats, || {
+        t.step(|pass| {
+            Ok(cross_entropy(mlp.forward(pass, pass.input(images.clone(), [128, 784])), &labels, None))
+        })?;
+        Ok(())
+    })?;
+
+    let mut p = Parameters::default();
+    let conv = |p: &mut Parameters, name: &str, channels, size, stride, s: &mut _| {
+        Conv::new(p, name, ConvShape::square(channels, [size; 2], 3, stride, 1), 2, s)
+    };
+    let layers = [
+        conv(&mut p, "c1", [1, 32], 28, 1, &mut s)?,
+        conv(&mut p, "c2", [32, 64], 28, 2, &mut s)?,
+        conv(&mut p, "c3", [64, 64], 14, 1, &mut s)?,
+    ];
+    let head = Linear::new(&mut p, "head", 64 * 196, 10, &mut s);
+    let images = s.normals_f32(64 * 784);
+    let mut t = training(p);
+    let forward = |pass: &Pass| -> Tensor<1> {
+        let mut x: Tensor<4> = pass.input(images.clone(), [64, 1, 28, 28]);
+        for layer in &layers {
+            x = act(layer.forward(pass, x), Activation::Relu);
+        }
+        cross_entropy(head.forward(pass, x.reshape([64, 64 * 196])), &labels[..64], None)
+    };
+    time("cnn step", repeats, || t.step(|pass| Ok(forward(pass))).map(|_| ()))?;
+
+    let mut p = Parameters::default();
+    let shape = ConvShape::cubic([16, 16], [32; 3], 3, 1, 1);
+    let blocks = [Conv::new(&mut p, "a", shape, 3, &mut s)?, Conv::new(&mut p, "b", shape, 3, &mut s)?];
+    let volume = s.normals_f32(16 << 15);
+    time("3-D block", repeats, || {
+        let pass = Pass::training(&p, None);
+        let mut x: Tensor<5> = pass.input(volume.clone(), [1, 16, 32, 32, 32]);
+        for b in &blocks {
+            x = act(b.forward(&pass, x), Activation::Relu);
+        }
+        std::hint::black_box(pass.gradient(&x.mean())?);
+        Ok(())
+    })?;
+
+    let mut p = Parameters::default();
+    let depthwise = ConvShape { groups: 128, ..ConvShape::square([128, 128], [28; 2], 3, 1, 1) };
+    let pair = [
+        Conv::new(&mut p, "depthwise", depthwise, 2, &mut s)?,
+        Conv::new(&mut p, "pointwise", ConvShape::square([128, 128], [28; 2], 1, 1, 0), 2, &mut s)?,
+    ];
+    let images = s.normals_f32(32 * 128 * 784);
+    time("separable block", repeats, || {
+        let pass = Pass::training(&p, None);
+        let mut x: Tensor<4> = pass.input(images.clone(), [32, 128, 28, 28]);
+        for c in &pair {
+            x = act(c.forward(&pass, x), Activation::Relu);
+        }
+        std::hint::black_box(pass.gradient(&x.mean())?);
+        Ok(())
+    })?;
+
+    let mut p = Parameters::default();
+    let config =
+        TransformerConfig { vocabulary: 256, width: 256, heads: 4, layers: 4, context: 128, dropout: 0.0 };
+    let net = Transformer::new(&mut p, config, &mut s)?;
+    let text: Vec<u32> = (0..=8 * 128).map(|_| s.below(256) as u32).collect();
+    let mut t = training(p);
+    time("transformer step", repeats, || {
+        t.step(|pass| {
+            let logits = net.forward(pass, &text[..1024], 128);
+            Ok(cross_entropy(logits, &text[1..], None))
+        })?;
+        Ok(())
+    })?;
+
+    let mut p = Parameters::default();
+    p.add("w", &[10_000, 1000], Init::Normal(1.0), &mut s);
+    let gradient = s.normals_f32(10_000_000);
+    let mut adam = Optimiser::new(Rule::adamw(0.01), p.count());
+    time("adamw 10M", repeats, || adam.step(&mut p, &gradient, 1e-3))
+}
