@@ -126,6 +126,27 @@ fn block_rows(m: usize, n: usize, k: usize) -> usize {
 
 /// `out = a b` (+ `out`) over the rayon pool, `out` row-major and dense.
 pub fn matmul_rows<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: bool) {
+    in_blocks(out, a, b, |_| (), accumulate);
+}
+
+/// `out = a b` with `bias` added to every row, over the rayon pool, `out` row-major and dense.
+pub fn matmul_rows_plus<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, bias: &[T]) {
+    in_blocks(
+        out,
+        a,
+        b,
+        |chunk| chunk.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias)),
+        true,
+    );
+}
+
+fn in_blocks<T: Real>(
+    out: &mut [T],
+    a: Mat<T>,
+    b: Mat<T>,
+    prepare: impl Fn(&mut [T]) + Sync,
+    accumulate: bool,
+) {
     let n = b.cols;
     assert_eq!(out.len(), a.rows * n, "output of another size");
     if n == 0 {
@@ -134,14 +155,25 @@ pub fn matmul_rows<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: boo
     let block = block_rows(a.rows, n, a.cols);
     out.par_chunks_mut(block * n).enumerate().for_each(|(i, chunk)| {
         let rows = chunk.len() / n;
+        prepare(chunk);
         matmul(MatMut::new(chunk, rows, n), a.rows(i * block, rows), b, accumulate);
     });
 }
 
-/// Adds the sum over the rows of `x` [rows, n] to `out` \[n\], in row order.
+/// Rows per partial sum of [`column_sums`].
+const SUM_ROWS: usize = 128;
+
+/// Adds the sum over the rows of `x` [rows, n] to `out` \[n\]: partial sums of 128 rows, folded in order.
 pub fn column_sums<T: Real>(out: &mut [T], x: &[T]) {
-    for row in x.chunks_exact(out.len().max(1)) {
-        super::add_assign(out, row);
+    let n = out.len().max(1);
+    let part = |rows: &[T]| {
+        let mut sum = vec![T::ZERO; n];
+        rows.chunks_exact(n).for_each(|row| super::add_assign(&mut sum, row));
+        sum
+    };
+    let parts: Vec<Vec<T>> = x.par_chunks(SUM_ROWS * n).map(part).collect();
+    for sum in &parts {
+        super::add_assign(out, sum);
     }
 }
 

@@ -19,6 +19,7 @@ mod elementwise;
 mod functions;
 mod gate;
 mod matmul;
+mod pool;
 mod recurrent;
 mod rows;
 
@@ -32,10 +33,12 @@ pub use gate::{
     add_active_rows, add_rows, gate_active, read_then_write, relu_gate, relu_gate_backward, relu_rotate,
     relu_rotate_backward,
 };
-pub use matmul::{Mat, MatMut, column_sums, matmul, matmul_rows};
+pub use matmul::{Mat, MatMut, column_sums, matmul, matmul_rows, matmul_rows_plus};
+pub use pool::{PoolShape, average_pool, average_pool_backward, max_pool, max_pool_backward};
 pub use recurrent::{Cell, CellShape, recurrent, recurrent_backward};
 pub use rows::{
-    cross_entropy, cross_entropy_backward, layer_norm, layer_norm_backward, masked_error, softmax_row, sum,
+    centred_backward, cross_entropy, cross_entropy_backward, dot, layer_norm, layer_norm_backward,
+    masked_error, softmax_row, sum,
 };
 
 use std::iter::Sum;

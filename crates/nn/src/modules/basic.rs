@@ -6,6 +6,10 @@ use crate::parameters::{Init, ParameterId, Parameters};
 use crate::pass::Pass;
 use burn::tensor::Tensor;
 use neuropil_core::Stream;
+use rayon::prelude::*;
+
+/// Rows of a matrix that one task normalises.
+const ROWS: usize = 64;
 
 /// y = x W + b with W [input, output].
 #[derive(Debug, Clone)]
@@ -34,12 +38,12 @@ impl Fused for LinearOp {
 
     fn forward(&self, inputs: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
         let rows = inputs[0].len() / self.input;
-        let mut out: Vec<f32> = match inputs.get(2) {
-            Some(bias) => bias.iter().copied().cycle().take(rows * self.output).collect(),
-            None => vec![0.0; rows * self.output],
-        };
+        let mut out = vec![0.0; rows * self.output];
         let (x, w) = (Mat::new(inputs[0], rows, self.input), Mat::new(inputs[1], self.input, self.output));
-        kernels::matmul_rows(&mut out, x, w, inputs.len() > 2);
+        match inputs.get(2) {
+            Some(bias) => kernels::matmul_rows_plus(&mut out, x, w, bias),
+            None => kernels::matmul_rows(&mut out, x, w, false),
+        }
         (out, Vec::new())
     }
 
@@ -136,38 +140,71 @@ impl Fused for NormOp {
     fn forward(&self, inputs: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
         let d = self.width;
         let rows = inputs[0].len() / d;
-        let (mut y, mut inverse) = (vec![0.0; rows * d], vec![0.0; rows]);
-        kernels::layer_norm(&mut y, &mut inverse, inputs[0], d);
+        let mut y = vec![0.0; rows * d];
+        // The backward pass needs the reciprocal deviations and, behind them, the normalised rows if they were changed.
+        let mut kept = vec![0.0; rows + if inputs.len() > 1 { rows * d } else { 0 }];
+        let (inverse, normal) = kept.split_at_mut(rows);
+        let x = inputs[0].par_chunks(ROWS * d);
         if let [_, gain, offset] = inputs {
-            // The backward pass needs the normalised rows; they are kept behind the reciprocal deviations.
-            inverse.extend_from_slice(&y);
-            for row in y.chunks_exact_mut(d) {
-                for ((v, g), o) in row.iter_mut().zip(*gain).zip(*offset) {
-                    *v = *v * g + o;
-                }
-            }
+            y.par_chunks_mut(ROWS * d)
+                .zip(normal.par_chunks_mut(ROWS * d))
+                .zip(inverse.par_chunks_mut(ROWS))
+                .zip(x)
+                .for_each(|(((y, normal), inverse), x)| {
+                    kernels::layer_norm(normal, inverse, x, d);
+                    for (y, n) in y.chunks_exact_mut(d).zip(normal.chunks_exact(d)) {
+                        for (((y, n), g), o) in y.iter_mut().zip(n).zip(*gain).zip(*offset) {
+                            *y = n * g + o;
+                        }
+                    }
+                });
+        } else {
+            y.par_chunks_mut(ROWS * d)
+                .zip(inverse.par_chunks_mut(ROWS))
+                .zip(x)
+                .for_each(|((y, inverse), x)| kernels::layer_norm(y, inverse, x, d));
         }
-        (y, inverse)
+        (y, kept)
     }
 
     fn backward(&self, s: Saved, _: &[bool]) -> Vec<Vec<f32>> {
         let d = self.width;
         let rows = s.gradient.len() / d;
         let mut dx = vec![0.0; rows * d];
+        let (inverse, normal) = s.kept.split_at(rows);
         let [_, gain, _] = s.inputs else {
-            kernels::layer_norm_backward(&mut dx, s.gradient, s.output, s.kept, d);
+            dx.par_chunks_mut(ROWS * d)
+                .zip(s.gradient.par_chunks(ROWS * d))
+                .zip(s.output.par_chunks(ROWS * d))
+                .zip(inverse.par_chunks(ROWS))
+                .for_each(|(((dx, dy), y), inverse)| kernels::layer_norm_backward(dx, dy, y, inverse, d));
             return vec![dx];
         };
-        let (inverse, y) = s.kept.split_at(rows);
-        let (mut scaled, mut dgain, mut doffset) = (s.gradient.to_vec(), vec![0.0; d], vec![0.0; d]);
-        for (row, y) in scaled.chunks_exact_mut(d).zip(y.chunks_exact(d)) {
-            for (i, (v, y)) in row.iter_mut().zip(y).enumerate() {
-                dgain[i] += *v * y;
-                doffset[i] += *v;
-                *v *= gain[i];
-            }
+        let parts: Vec<(Vec<f32>, Vec<f32>)> = dx
+            .par_chunks_mut(ROWS * d)
+            .zip(s.gradient.par_chunks(ROWS * d))
+            .zip(normal.par_chunks(ROWS * d))
+            .zip(inverse.par_chunks(ROWS))
+            .map(|(((dx, dy), y), inverse)| {
+                let (mut scaled, mut dgain, mut doffset) = (dy.to_vec(), vec![0.0; d], vec![0.0; d]);
+                for (row, y) in scaled.chunks_exact_mut(d).zip(y.chunks_exact(d)) {
+                    for ((((v, y), gain), dg), o) in
+                        row.iter_mut().zip(y).zip(*gain).zip(&mut dgain).zip(&mut doffset)
+                    {
+                        *dg += *v * y;
+                        *o += *v;
+                        *v *= gain;
+                    }
+                }
+                kernels::layer_norm_backward(dx, &scaled, y, inverse, d);
+                (dgain, doffset)
+            })
+            .collect();
+        let (mut dgain, mut doffset) = (vec![0.0; d], vec![0.0; d]);
+        for (g, o) in &parts {
+            kernels::add_assign(&mut dgain, g);
+            kernels::add_assign(&mut doffset, o);
         }
-        kernels::layer_norm_backward(&mut dx, &scaled, y, inverse, d);
         vec![dx, dgain, doffset]
     }
 }

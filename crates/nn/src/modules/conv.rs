@@ -62,9 +62,19 @@ impl Conv {
         Ok(Self { weight, bias, shape })
     }
 
+    /// The weights, [output, input / groups, kernel ...].
+    pub fn weight<const D: usize>(&self, pass: &Pass) -> Tensor<D> {
+        pass.parameter(self.weight)
+    }
+
+    /// The bias, \[output\].
+    pub fn bias(&self, pass: &Pass) -> Tensor<1> {
+        pass.parameter(self.bias)
+    }
+
     /// [n, input, axes ...] -> [n, output, axes ...].
     pub fn forward<const D: usize>(&self, pass: &Pass, x: Tensor<D>) -> Tensor<D> {
-        apply3(self.shape, x, pass.parameter::<D>(self.weight), pass.parameter::<1>(self.bias))
+        apply3(self.shape, x, self.weight::<D>(pass), self.bias(pass))
     }
 }
 
