@@ -3,6 +3,7 @@
 use super::{Real, dispatched};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::mem::MaybeUninit;
 
 /// Pointwise functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,33 +229,43 @@ macro_rules! each_kind {
 
 dispatched! {
     /// `out = f(x)`, on the calling thread.
-    pub fn apply(out: &mut [T], x: &[T], kind: Activation) {
-        each_kind!(kind, one => for (o, &v) in out.iter_mut().zip(x) { *o = value(one, v); });
+    fn apply(out: &mut [MaybeUninit<T>], x: &[T], kind: Activation) {
+        each_kind!(kind, one => for (o, &v) in out.iter_mut().zip(x) { o.write(value(one, v)); });
     }
 }
 
 dispatched! {
     /// `out = g f'(x)`, on the calling thread.
-    pub fn apply_backward(out: &mut [T], g: &[T], x: &[T], kind: Activation) {
-        each_kind!(kind, one => for ((o, &g), &v) in out.iter_mut().zip(g).zip(x) { *o = g * slope(one, v); });
+    fn apply_backward(out: &mut [MaybeUninit<T>], g: &[T], x: &[T], kind: Activation) {
+        each_kind!(kind, one => for ((o, &g), &v) in out.iter_mut().zip(g).zip(x) { o.write(g * slope(one, v)); });
     }
+}
+
+/// A vector of `n` values that `write` puts in, chunk by chunk over all threads; it is given the first index of a chunk
+/// and must write all of it. Not zeroed first, which would cost as much as a pointwise function.
+fn written<T: Real>(n: usize, write: impl Fn(usize, &mut [MaybeUninit<T>]) + Sync) -> Vec<T> {
+    let mut out = Vec::with_capacity(n);
+    out.spare_capacity_mut()[..n]
+        .par_chunks_mut(CHUNK)
+        .enumerate()
+        .for_each(|(i, chunk)| write(i * CHUNK, chunk));
+    // SAFETY: the chunks are all of 0..n, and both callers write every element of a chunk: the slices that they zip with
+    // it have its length, because an index out of range would have panicked.
+    unsafe { out.set_len(n) };
+    out
 }
 
 /// f(x) over all threads.
 pub fn activate<T: Real>(x: &[T], kind: Activation) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
-    out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(o, x)| apply(o, x, kind));
-    out
+    written(x.len(), |from, out| apply(out, &x[from..from + out.len()], kind))
 }
 
-/// g f'(x) over all threads: the gradient through [`activate`].
+/// g f'(x) over all threads: the gradient through [`activate`]. Both have one length.
 pub fn activate_backward<T: Real>(g: &[T], x: &[T], kind: Activation) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
-    out.par_chunks_mut(CHUNK)
-        .zip(g.par_chunks(CHUNK))
-        .zip(x.par_chunks(CHUNK))
-        .for_each(|((o, g), x)| apply_backward(o, g, x, kind));
-    out
+    written(x.len(), |from, out| {
+        let range = from..from + out.len();
+        apply_backward(out, &g[range.clone()], &x[range], kind);
+    })
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ mod rows;
 pub use attention::{attention, attention_backward, linear_attention, linear_attention_backward};
 pub use conv::{ConvShape, conv, conv_backward_bias, conv_backward_input, conv_backward_weights};
 pub use elementwise::{
-    Activation, activate, activate_backward, add_assign, apply, apply_backward, multiply, relu,
-    relu_backward, rotate, rotate_back, scale,
+    Activation, activate, activate_backward, add_assign, multiply, relu, relu_backward, rotate, rotate_back,
+    scale,
 };
 pub use gate::{
     add_active_rows, add_rows, gate_active, read_then_write, relu_gate, relu_gate_backward, relu_rotate,
@@ -151,9 +151,9 @@ impl Real for f64 {
 
 /// Compiles a loop for AVX-512, AVX2 and the baseline and picks one at run time.
 macro_rules! dispatched {
-    ($(#[$meta:meta])* pub fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
-        pub fn $name<T: Real>($($arg: $ty),*) $(-> $ret)? {
+        $vis fn $name<T: Real>($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
             fn body<T: Real>($($arg: $ty),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]
