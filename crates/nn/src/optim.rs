@@ -10,10 +10,16 @@ const CHUNK: usize = 1 << 15;
 
 /// The L2 norm, partial sums in fixed chunks folded in order in double precision.
 pub fn norm(gradient: &[f32]) -> f64 {
-    let parts: Vec<f64> = gradient
-        .par_chunks(CHUNK)
-        .map(|c| c.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>())
-        .collect();
+    let squares = |chunk: &[f32]| {
+        // Interleaved partial sums: one sum would wait for itself at every element.
+        let mut lanes = [0.0_f64; 16];
+        let (blocks, rest) = chunk.as_chunks::<16>();
+        for block in blocks {
+            lanes.iter_mut().zip(block).for_each(|(l, &g)| *l += f64::from(g) * f64::from(g));
+        }
+        lanes.iter().sum::<f64>() + rest.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>()
+    };
+    let parts: Vec<f64> = gradient.par_chunks(CHUNK).map(squares).collect();
     parts.iter().sum::<f64>().sqrt()
 }
 

@@ -124,7 +124,8 @@ impl Pass {
                 .hint("lower the learning rate or check the data"));
         }
         let grads = loss.backward();
-        let mut flat = Vec::new();
+        let total = self.leaves.iter().map(|l| l.dims()[0]).sum();
+        let mut flat = Vec::with_capacity(total);
         for leaf in &self.leaves {
             match leaf.grad(&grads) {
                 Some(g) => flat.extend(values(g)),

@@ -80,28 +80,41 @@ impl<'a, T: Real> MatMut<'a, T> {
 #[allow(clippy::needless_pass_by_value)] // a mutable view is used up by the product
 pub fn matmul<T: Real>(out: MatMut<T>, a: Mat<T>, b: Mat<T>, accumulate: bool) {
     assert_eq!((out.rows, a.cols, out.cols), (a.rows, b.rows, b.cols), "matrix product of unequal shapes");
-    if out.rows == 0 || out.cols == 0 {
+    // SAFETY: the view was checked to lie within its slice, its rows do not overlap (row >= cols), and it is borrowed
+    // mutably, so nothing else refers to it.
+    unsafe { product(out.data.as_mut_ptr(), out.row, a, b, accumulate) }
+}
+
+/// The product into rows of `b.cols` elements that start `row` apart from `out` on.
+///
+/// # Safety
+/// All these elements must be valid for writing and, if `accumulate`, initialised; nothing else may refer to them during
+/// the call.
+unsafe fn product<T: Real>(out: *mut T, row: usize, a: Mat<T>, b: Mat<T>, accumulate: bool) {
+    debug_assert_eq!(a.cols, b.rows);
+    if a.rows == 0 || b.cols == 0 {
         return;
     }
-    let alpha = if accumulate { T::ONE } else { T::ZERO };
     if a.cols == 0 {
         if !accumulate {
-            for i in 0..out.rows {
-                out.data[i * out.row..i * out.row + out.cols].fill(T::ZERO);
+            for i in 0..a.rows {
+                for j in 0..b.cols {
+                    // SAFETY: element (i, j) of the output, which the caller vouches for.
+                    unsafe { out.add(i * row + j).write(T::ZERO) };
+                }
             }
         }
         return;
     }
-    // SAFETY: all three views were checked to lie within their slices, rows of `out` do not overlap (row >= cols), and
-    // `out` is borrowed mutably, so it aliases neither input.
+    // SAFETY: `a` and `b` were checked to lie within their slices when they were made; the caller vouches for the output.
     unsafe {
         gemm::gemm(
-            out.rows,
-            out.cols,
+            a.rows,
+            b.cols,
             a.cols,
-            out.data.as_mut_ptr(),
+            out,
             1,
-            out.row as isize,
+            row as isize,
             accumulate,
             a.data.as_ptr(),
             a.col as isize,
@@ -109,7 +122,7 @@ pub fn matmul<T: Real>(out: MatMut<T>, a: Mat<T>, b: Mat<T>, accumulate: bool) {
             b.data.as_ptr(),
             b.col as isize,
             b.row as isize,
-            alpha,
+            if accumulate { T::ONE } else { T::ZERO },
             T::ONE,
             false,
             false,
@@ -119,44 +132,56 @@ pub fn matmul<T: Real>(out: MatMut<T>, a: Mat<T>, b: Mat<T>, accumulate: bool) {
     }
 }
 
-/// Rows per task: follows from the shape alone, so that every number of threads computes the same blocks.
-fn block_rows(m: usize, n: usize, k: usize) -> usize {
-    if m * n * k < 1 << 18 { m.max(1) } else { m.div_ceil(8).next_multiple_of(16).clamp(16, 256) }
+/// Rows and columns of the tiles that tasks compute: follows from the shape alone, so that every number of threads
+/// computes the same tiles. A task packs its rows of `a` and its columns of `b` for itself; of the ways to cut the output
+/// into about 8 tiles, the one is taken that packs least.
+fn tile(m: usize, n: usize, k: usize) -> (usize, usize) {
+    if m * n * k < 1 << 18 {
+        return (m.max(1), n.max(1));
+    }
+    let cut = |size: usize, parts: usize| size.div_ceil(parts).next_multiple_of(16);
+    let tasks = (m * n).div_ceil(256 * 1024).max(8);
+    (0..=tasks.ilog2())
+        .map(|e| 1 << e)
+        .map(|parts| (cut(m, parts), cut(n, tasks.div_ceil(parts))))
+        .min_by_key(|&(rows, cols)| m.div_ceil(rows) * n + n.div_ceil(cols) * m)
+        .unwrap_or((m, n))
 }
 
 /// `out = a b` (+ `out`) over the rayon pool, `out` row-major and dense.
 pub fn matmul_rows<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: bool) {
-    in_blocks(out, a, b, |_| (), accumulate);
+    in_tiles(out, a, b, accumulate);
 }
 
 /// `out = a b` with `bias` added to every row, over the rayon pool, `out` row-major and dense.
 pub fn matmul_rows_plus<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, bias: &[T]) {
-    in_blocks(
-        out,
-        a,
-        b,
-        |chunk| chunk.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias)),
-        true,
-    );
+    assert_eq!(bias.len(), b.cols, "a bias of another length");
+    out.par_chunks_mut(bias.len().max(1)).with_min_len(64).for_each(|row| row.copy_from_slice(bias));
+    in_tiles(out, a, b, true);
 }
 
-fn in_blocks<T: Real>(
-    out: &mut [T],
-    a: Mat<T>,
-    b: Mat<T>,
-    prepare: impl Fn(&mut [T]) + Sync,
-    accumulate: bool,
-) {
-    let n = b.cols;
-    assert_eq!(out.len(), a.rows * n, "output of another size");
-    if n == 0 {
+/// A pointer that tasks share, each for elements of its own.
+struct Shared<T>(*mut T);
+
+// SAFETY: the pointer is only used by `in_tiles`, whose tasks touch disjoint elements.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+fn in_tiles<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: bool) {
+    let (m, n) = (a.rows, b.cols);
+    assert_eq!((out.len(), a.cols), (m * n, b.rows), "matrix product of unequal shapes");
+    if m == 0 || n == 0 {
         return;
     }
-    let block = block_rows(a.rows, n, a.cols);
-    out.par_chunks_mut(block * n).enumerate().for_each(|(i, chunk)| {
-        let rows = chunk.len() / n;
-        prepare(chunk);
-        matmul(MatMut::new(chunk, rows, n), a.rows(i * block, rows), b, accumulate);
+    let (rows, cols) = tile(m, n, a.cols);
+    let across = n.div_ceil(cols);
+    let shared = Shared(out.as_mut_ptr());
+    let shared = &shared;
+    (0..m.div_ceil(rows) * across).into_par_iter().for_each(|t| {
+        let (i, j) = (t / across * rows, t % across * cols);
+        let (rows, cols) = (rows.min(m - i), cols.min(n - j));
+        // SAFETY: the tile lies within `out` (i + rows <= m, j + cols <= n), tiles do not overlap, and `out` is borrowed
+        // mutably for as long as the tasks run.
+        unsafe { product(shared.0.add(i * n + j), n, a.rows(i, rows), b.cols(j, cols), accumulate) }
     });
 }
 
@@ -183,7 +208,12 @@ mod tests {
 
     #[test]
     fn views_and_blocks_agree_with_the_definition() {
-        let (m, k, n) = (37, 19, 23);
+        for (m, k, n) in [(37, 19, 23), (1, 1, 1), (5, 0, 3), (300, 70, 41), (33, 90, 500), (700, 33, 17)] {
+            check(m, k, n);
+        }
+    }
+
+    fn check(m: usize, k: usize, n: usize) {
         let a: Vec<f64> = (0..m * k).map(|i| (i % 7) as f64 - 3.0).collect();
         let b: Vec<f64> = (0..n * k).map(|i| (i % 5) as f64 - 2.0).collect();
         let mut out = vec![1.0; m * n];
