@@ -192,45 +192,38 @@ impl Layout {
         self.phases * self.len
     }
 
-    /// The phase and the place inside the plane of every row of the input, with the number of the row: f(phase of the
-    /// row's first element, place, row). Rows are [depth, height] pairs.
-    fn rows(&self, mut f: impl FnMut([usize; 2], usize, usize)) {
-        let (s, p) = (self.shape.stride, self.shape.padding);
-        for z in 0..self.shape.size[0] {
-            for y in 0..self.shape.size[1] {
-                let (pz, py) = (z + p[0], y + p[1]);
-                if pz / s[0] < self.plane[0] && py / s[1] < self.plane[1] {
-                    let place = ((pz / s[0]) * self.plane[1] + py / s[1]) * self.plane[2];
-                    f([pz % s[0], py % s[1]], place, z * self.shape.size[1] + y);
+    /// Planes of one channel of the input. They have a place for every input.
+    fn pack(&self, x: &[f32], planes: &mut [f32]) {
+        let (s, p, w) = (self.shape.stride, self.shape.padding, self.shape.size[2]);
+        for (row, line) in x.chunks_exact(w).enumerate() {
+            let (z, y) = (row / self.shape.size[1] + p[0], row % self.shape.size[1] + p[1]);
+            let phase = (z % s[0] * s[1] + y % s[1]) * s[2];
+            let place = (z / s[0] * self.plane[1] + y / s[1]) * self.plane[2];
+            if s[2] == 1 {
+                let at = phase * self.len + place + p[2];
+                planes[at..at + w].copy_from_slice(line);
+                continue;
+            }
+            for px in 0..s[2] {
+                // Column x of the input is place (x + p) / s of phase (x + p) mod s.
+                let first = (px + s[2] - p[2] % s[2]) % s[2];
+                let at = (phase + px) * self.len + place + (first + p[2]) / s[2];
+                if let Some(line) = line.get(first..) {
+                    planes[at..].iter_mut().zip(line.iter().step_by(s[2])).for_each(|(o, v)| *o = *v);
                 }
             }
         }
     }
 
-    fn phase(&self, [pz, py]: [usize; 2], px: usize) -> usize {
-        (pz * self.shape.stride[1] + py) * self.shape.stride[2] + px
-    }
-
-    /// Planes of one channel of the input.
-    fn pack(&self, x: &[f32], planes: &mut [f32]) {
-        let (w, s, p) = (self.shape.size[2], self.shape.stride[2], self.shape.padding[2]);
-        self.rows(|phase, place, row| {
-            let line = &x[row * w..(row + 1) * w];
-            if s == 1 {
-                let at = self.phase(phase, 0) * self.len + place + p;
-                let n = w.min(self.plane[2] - p);
-                planes[at..at + n].copy_from_slice(&line[..n]);
-            } else {
-                for px in 0..s {
-                    // Column x of the input is place (x + p) / s of phase (x + p) mod s.
-                    let first = (px + s - p % s) % s;
-                    let at = self.phase(phase, px) * self.len + place + (first + p) / s;
-                    if let Some(line) = line.get(first..) {
-                        planes[at..].iter_mut().zip(line.iter().step_by(s)).for_each(|(o, v)| *o = *v);
-                    }
-                }
-            }
-        });
+    /// Cuts the places `at..at + n` where rows of the plane end: f(depth, height, column, part of 0..n).
+    fn pieces(&self, at: usize, n: usize, mut f: impl FnMut(usize, usize, usize, std::ops::Range<usize>)) {
+        let mut k = 0;
+        while k < n {
+            let (row, x) = ((at + k) / self.plane[2], (at + k) % self.plane[2]);
+            let end = (k + self.plane[2] - x).min(n);
+            f(row / self.plane[1], row % self.plane[1], x, k..end);
+            k = end;
+        }
     }
 
     /// All samples as planes, [batch, input, phases, plane] and slack.
@@ -433,21 +426,16 @@ pub fn conv(x: &[f32], w: &[f32], bias: &[f32], shape: ConvShape) -> Vec<f32> {
                 from: 0,
                 places: l.span,
             };
-            let [oh, ow] = [l.out[1], l.out[2]];
+            let [_, oh, ow] = l.out;
             let sink = |m: usize, at: usize, values: &[f32]| {
                 let out = &mut out[m * area..(m + 1) * area];
-                let mut k = 0;
-                while k < values.len() {
-                    let (row, x) = ((at + k) / l.plane[2], (at + k) % l.plane[2]);
-                    let (z, y) = (row / l.plane[1], row % l.plane[1]);
-                    let n = (l.plane[2] - x).min(values.len() - k);
+                l.pieces(at, values.len(), |z, y, x, part| {
                     if y < oh && x < ow {
-                        let n = n.min(ow - x);
+                        let n = part.len().min(ow - x);
                         let to = (z * oh + y) * ow + x;
-                        out[to..to + n].copy_from_slice(&values[k..k + n]);
+                        out[to..to + n].copy_from_slice(&values[part.start..part.start + n]);
                     }
-                    k += n;
-                }
+                });
             };
             Arch::new().dispatch(Run(product, sink));
         },
@@ -499,34 +487,25 @@ pub fn conv_backward_input(dout: &[f32], w: &[f32], shape: ConvShape) -> Vec<f32
                 };
                 let sink = |m: usize, at: usize, values: &[f32]| {
                     let dx = &mut dx[m * area..(m + 1) * area];
-                    let at = from + at;
-                    let mut k = 0;
-                    while k < values.len() {
-                        let (row, x) = ((at + k) / l.plane[2], (at + k) % l.plane[2]);
-                        let n = (l.plane[2] - x).min(values.len() - k);
-                        let z = (row / l.plane[1] * s0 + pz).checked_sub(shape.padding[0]);
-                        let y = (row % l.plane[1] * s1 + py).checked_sub(shape.padding[1]);
-                        if let (Some(z), Some(y)) = (z, y)
-                            && z < shape.size[0]
-                            && y < shape.size[1]
-                        {
-                            let line = &mut dx[(z * shape.size[1] + y) * shape.size[2]..][..shape.size[2]];
-                            // Column c of the plane is input column c s2 + px - padding.
-                            let low = skip(2, px).max(x);
-                            let high =
-                                (line.len() + shape.padding[2]).saturating_sub(px).div_ceil(s2).min(x + n);
-                            if low < high {
-                                let values = &values[k + low - x..k + high - x];
-                                let to = low * s2 + px - shape.padding[2];
-                                if s2 == 1 {
-                                    line[to..to + values.len()].copy_from_slice(values);
-                                } else {
-                                    line[to..].iter_mut().step_by(s2).zip(values).for_each(|(o, v)| *o = *v);
-                                }
+                    l.pieces(from + at, values.len(), |z, y, x, part| {
+                        let z = (z * s0 + pz).checked_sub(shape.padding[0]).filter(|z| *z < shape.size[0]);
+                        let y = (y * s1 + py).checked_sub(shape.padding[1]).filter(|y| *y < shape.size[1]);
+                        let (Some(z), Some(y)) = (z, y) else { return };
+                        let line = &mut dx[(z * shape.size[1] + y) * shape.size[2]..][..shape.size[2]];
+                        // Column c of the plane is input column c s2 + px - padding.
+                        let low = skip(2, px).max(x);
+                        let inside = (line.len() + shape.padding[2]).saturating_sub(px).div_ceil(s2);
+                        let high = inside.min(x + part.len());
+                        if low < high {
+                            let values = &values[part.start + low - x..part.start + high - x];
+                            let to = low * s2 + px - shape.padding[2];
+                            if s2 == 1 {
+                                line[to..to + values.len()].copy_from_slice(values);
+                            } else {
+                                line[to..].iter_mut().step_by(s2).zip(values).for_each(|(o, v)| *o = *v);
                             }
                         }
-                        k += n;
-                    }
+                    });
                 };
                 Arch::new().dispatch(Run(product, sink));
             }
@@ -642,25 +621,19 @@ pub fn conv_backward_weights(dout: &[f32], x: &[f32], shape: ConvShape) -> Vec<f
     let per_row = own_in * shape.taps();
     // A partial sum per group of samples, so that the order of additions does not depend on the number of threads.
     let mut parts = vec![0.0; batch.div_ceil(GROUP).max(1) * shape.weights()];
-    let mut tasks = Vec::new();
-    for (part, dw) in parts.chunks_exact_mut(shape.weights()).enumerate() {
-        for (group, dw) in dw.chunks_exact_mut(own_out * per_row).enumerate() {
-            for (b, dw) in dw.chunks_mut(BLOCK * per_row).enumerate() {
-                tasks.push((part, group, b * BLOCK, dw));
-            }
-        }
-    }
-    tasks.into_par_iter().for_each(|(part, group, first, dw)| {
-        Arch::new().dispatch(Correlation {
-            layout: &l,
-            planes: &planes,
-            spread: &spread,
-            samples: part * GROUP..((part + 1) * GROUP).min(batch),
-            base: [group * own_in, group * own_out],
-            rows: first..first + dw.len() / per_row,
-            dw,
-        });
-    });
+    blocks(&mut parts, shape.output, shape.groups, per_row).into_par_iter().for_each(
+        |(part, group, first, dw)| {
+            Arch::new().dispatch(Correlation {
+                layout: &l,
+                planes: &planes,
+                spread: &spread,
+                samples: part * GROUP..((part + 1) * GROUP).min(batch),
+                base: [group * own_in, group * own_out],
+                rows: first..first + dw.len() / per_row,
+                dw,
+            });
+        },
+    );
     let (first, rest) = parts.split_at_mut(shape.weights());
     for part in rest.chunks_exact(shape.weights()) {
         super::add_assign(first, part);

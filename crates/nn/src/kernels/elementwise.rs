@@ -182,47 +182,14 @@ fn slope<T: Real>(kind: Activation, v: T) -> T {
 /// One loop per function, so that none of them decides inside it.
 macro_rules! each_kind {
     ($kind:ident, $one:ident => $loop:expr) => {
+        each_kind!(@ $kind, $one, $loop, Identity Relu Gelu GeluErf Silu Tanh Sigmoid Exp Ln Erf)
+    };
+    (@ $kind:ident, $one:ident, $loop:expr, $($name:ident)+) => {
         match $kind {
-            Activation::Identity => {
-                let $one = Activation::Identity;
+            $(Activation::$name => {
+                let $one = Activation::$name;
                 $loop
-            }
-            Activation::Relu => {
-                let $one = Activation::Relu;
-                $loop
-            }
-            Activation::Gelu => {
-                let $one = Activation::Gelu;
-                $loop
-            }
-            Activation::GeluErf => {
-                let $one = Activation::GeluErf;
-                $loop
-            }
-            Activation::Silu => {
-                let $one = Activation::Silu;
-                $loop
-            }
-            Activation::Tanh => {
-                let $one = Activation::Tanh;
-                $loop
-            }
-            Activation::Sigmoid => {
-                let $one = Activation::Sigmoid;
-                $loop
-            }
-            Activation::Exp => {
-                let $one = Activation::Exp;
-                $loop
-            }
-            Activation::Ln => {
-                let $one = Activation::Ln;
-                $loop
-            }
-            Activation::Erf => {
-                let $one = Activation::Erf;
-                $loop
-            }
+            })+
         }
     };
 }

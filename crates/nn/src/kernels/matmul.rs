@@ -148,25 +148,21 @@ fn tile(m: usize, n: usize, k: usize) -> (usize, usize) {
         .unwrap_or((m, n))
 }
 
-/// `out = a b` (+ `out`) over the rayon pool, `out` row-major and dense.
-pub fn matmul_rows<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: bool) {
-    in_tiles(out, a, b, accumulate);
-}
-
 /// `out = a b` with `bias` added to every row, over the rayon pool, `out` row-major and dense.
 pub fn matmul_rows_plus<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, bias: &[T]) {
     assert_eq!(bias.len(), b.cols, "a bias of another length");
     out.par_chunks_mut(bias.len().max(1)).with_min_len(64).for_each(|row| row.copy_from_slice(bias));
-    in_tiles(out, a, b, true);
+    matmul_rows(out, a, b, true);
 }
 
 /// A pointer that tasks share, each for elements of its own.
 struct Shared<T>(*mut T);
 
-// SAFETY: the pointer is only used by `in_tiles`, whose tasks touch disjoint elements.
+// SAFETY: the pointer is only used by `matmul_rows`, whose tasks touch disjoint elements.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
-fn in_tiles<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: bool) {
+/// `out = a b` (+ `out`) over the rayon pool, `out` row-major and dense.
+pub fn matmul_rows<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: bool) {
     let (m, n) = (a.rows, b.cols);
     assert_eq!((out.len(), a.cols), (m * n, b.rows), "matrix product of unequal shapes");
     if m == 0 || n == 0 {

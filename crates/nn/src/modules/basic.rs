@@ -1,4 +1,4 @@
-//! Linear layers, layer norm, embeddings, activations and losses.
+//! Linear layers, embeddings, activations and losses.
 
 use crate::fused::{Fused, Saved, apply1, apply2, apply3};
 use crate::kernels::{self, Activation, Mat};
@@ -6,10 +6,6 @@ use crate::parameters::{Init, ParameterId, Parameters};
 use crate::pass::Pass;
 use burn::tensor::Tensor;
 use neuropil_core::Stream;
-use rayon::prelude::*;
-
-/// Rows of a matrix that one task normalises.
-const ROWS: usize = 64;
 
 /// y = x W + b with W [input, output].
 #[derive(Debug, Clone)]
@@ -119,117 +115,6 @@ impl Fused for ActivationOp {
 /// Applies an activation.
 pub fn act<const D: usize>(x: Tensor<D>, kind: Activation) -> Tensor<D> {
     apply1(ActivationOp(kind), x)
-}
-
-/// Layer norm over the last axis, with gain and offset or without. Rows of zeros stay zeros (plus the offset).
-#[derive(Debug, Clone)]
-pub struct LayerNorm {
-    affine: Option<[ParameterId; 2]>,
-    width: usize,
-}
-
-struct NormOp {
-    width: usize,
-}
-
-impl Fused for NormOp {
-    fn shape(&self, inputs: &[&[usize]]) -> Vec<usize> {
-        inputs[0].to_vec()
-    }
-
-    fn forward(&self, inputs: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
-        let d = self.width;
-        let rows = inputs[0].len() / d;
-        let mut y = vec![0.0; rows * d];
-        // The backward pass needs the reciprocal deviations and, behind them, the normalised rows if they were changed.
-        let mut kept = vec![0.0; rows + if inputs.len() > 1 { rows * d } else { 0 }];
-        let (inverse, normal) = kept.split_at_mut(rows);
-        let x = inputs[0].par_chunks(ROWS * d);
-        if let [_, gain, offset] = inputs {
-            y.par_chunks_mut(ROWS * d)
-                .zip(normal.par_chunks_mut(ROWS * d))
-                .zip(inverse.par_chunks_mut(ROWS))
-                .zip(x)
-                .for_each(|(((y, normal), inverse), x)| {
-                    kernels::layer_norm(normal, inverse, x, d);
-                    for (y, n) in y.chunks_exact_mut(d).zip(normal.chunks_exact(d)) {
-                        for (((y, n), g), o) in y.iter_mut().zip(n).zip(*gain).zip(*offset) {
-                            *y = n * g + o;
-                        }
-                    }
-                });
-        } else {
-            y.par_chunks_mut(ROWS * d)
-                .zip(inverse.par_chunks_mut(ROWS))
-                .zip(x)
-                .for_each(|((y, inverse), x)| kernels::layer_norm(y, inverse, x, d));
-        }
-        (y, kept)
-    }
-
-    fn backward(&self, s: Saved, _: &[bool]) -> Vec<Vec<f32>> {
-        let d = self.width;
-        let rows = s.gradient.len() / d;
-        let mut dx = vec![0.0; rows * d];
-        let (inverse, normal) = s.kept.split_at(rows);
-        let [_, gain, _] = s.inputs else {
-            dx.par_chunks_mut(ROWS * d)
-                .zip(s.gradient.par_chunks(ROWS * d))
-                .zip(s.output.par_chunks(ROWS * d))
-                .zip(inverse.par_chunks(ROWS))
-                .for_each(|(((dx, dy), y), inverse)| kernels::layer_norm_backward(dx, dy, y, inverse, d));
-            return vec![dx];
-        };
-        let parts: Vec<(Vec<f32>, Vec<f32>)> = dx
-            .par_chunks_mut(ROWS * d)
-            .zip(s.gradient.par_chunks(ROWS * d))
-            .zip(normal.par_chunks(ROWS * d))
-            .zip(inverse.par_chunks(ROWS))
-            .map(|(((dx, dy), y), inverse)| {
-                let (mut scaled, mut dgain, mut doffset) = (dy.to_vec(), vec![0.0; d], vec![0.0; d]);
-                for (row, y) in scaled.chunks_exact_mut(d).zip(y.chunks_exact(d)) {
-                    for ((((v, y), gain), dg), o) in
-                        row.iter_mut().zip(y).zip(*gain).zip(&mut dgain).zip(&mut doffset)
-                    {
-                        *dg += *v * y;
-                        *o += *v;
-                        *v *= gain;
-                    }
-                }
-                kernels::layer_norm_backward(dx, &scaled, y, inverse, d);
-                (dgain, doffset)
-            })
-            .collect();
-        let (mut dgain, mut doffset) = (vec![0.0; d], vec![0.0; d]);
-        for (g, o) in &parts {
-            kernels::add_assign(&mut dgain, g);
-            kernels::add_assign(&mut doffset, o);
-        }
-        vec![dx, dgain, doffset]
-    }
-}
-
-impl LayerNorm {
-    /// Without gain and offset.
-    pub fn plain(width: usize) -> Self {
-        Self { affine: None, width }
-    }
-
-    /// With gain 1 and offset 0 at the start.
-    pub fn affine(p: &mut Parameters, name: &str, width: usize, stream: &mut Stream) -> Self {
-        let gain = p.add(format!("{name}.weight"), &[width], Init::Constant(1.0), stream);
-        let offset = p.add(format!("{name}.bias"), &[width], Init::Constant(0.0), stream);
-        Self { affine: Some([gain, offset]), width }
-    }
-
-    /// [..., width] -> the same shape.
-    pub fn forward<const D: usize>(&self, pass: &Pass, x: Tensor<D>) -> Tensor<D> {
-        let op = NormOp { width: self.width };
-        match self.affine {
-            Some([g, o]) => apply3(op, x, pass.parameter::<1>(g), pass.parameter::<1>(o)),
-            None => apply1(op, x),
-        }
-    }
 }
 
 /// Table [classes, width] looked up by index.
