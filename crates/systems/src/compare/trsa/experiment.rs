@@ -3,8 +3,7 @@
 use super::summary::{Representations, Statistic, grid_grams, widest_first};
 use neuropil_analysis::geotopology::{grid, is_degenerate};
 use neuropil_analysis::identification::nested_choice;
-use neuropil_analysis::rdm::Dissimilarity;
-use neuropil_core::{Result, Stream, Streams};
+use neuropil_core::{Result, Streams};
 use neuropil_math::Matrix;
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +47,6 @@ pub struct Accuracies {
     pub separability: Vec<f64>,
     /// With the cell of the grid that is best on the other subjects; NaN with fewer than 4 subjects.
     pub nested: f64,
-    /// The cell chosen for each subject.
-    pub chosen: Vec<(f64, f64)>,
     /// Of each cell of the grid.
     pub cells: Vec<f64>,
     /// Confusion counts of the rank RDM and of the nested choice (empty where there is none), true region x assigned.
@@ -79,7 +76,6 @@ pub fn measure(r: &Representations, statistics: &[Statistic], cells: &[(f64, f64
         fixed,
         separability,
         nested: nested.as_ref().map_or(f64::NAN, |n| n.identification.accuracy),
-        chosen: nested.iter().flat_map(|n| &n.chosen).map(|&k| cells[k]).collect(),
         cells: grams.iter().map(|g| Ok(g.identify(None)?.accuracy)).collect::<Result<_>>()?,
         confusion: [
             rank.identify(None)?.confusion().into_data(),
@@ -87,23 +83,4 @@ pub fn measure(r: &Representations, statistics: &[Statistic], cells: &[(f64, f64
         ],
         pairs: rank.pair_accuracies(),
     })
-}
-
-/// The same responses with the stimuli of each subject in an order of their own, the same in all its regions: nothing
-/// that depends on which stimulus is which can be shared between subjects.
-pub fn shuffled(
-    responses: &[Matrix],
-    subjects: usize,
-    dissimilarity: Dissimilarity,
-    stream: &mut Stream,
-) -> Result<Representations> {
-    let regions = responses.len() / subjects.max(1);
-    let mut out = Vec::with_capacity(responses.len());
-    for own in responses.chunks(regions.max(1)) {
-        let order = stream.permutation(own[0].rows());
-        for x in own {
-            out.push(x.select_rows(&order)?);
-        }
-    }
-    Representations::from_responses(out, subjects, dissimilarity)
 }

@@ -24,23 +24,20 @@ pub mod resampling;
 pub mod summary;
 mod user;
 
-use experiment::{Accuracies, Responses, cells, measure, shuffled};
+use experiment::{Accuracies, Responses, cells, measure};
 use manifolds::{Manifold, Population};
 use networks::{Networks, Task};
 use neuropil_analysis::bootstrap::paired_difference;
 use neuropil_analysis::rdm::Dissimilarity;
 use neuropil_core::{Bar, Claim, Error, Result, Streams, Table};
 use neuropil_experiment::{Card, DataKind, Estimate, Inputs, Profile, Role, Run, System, Wing};
-use neuropil_math::Matrix;
 use neuropil_math::statistics::{mean, sd};
-use resampling::{Resampled, resample};
+use resampling::{Resampled, degrees_of_freedom, resample_in_steps};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use summary::{BINARY, Representations, Statistic, TOPOLOGY};
 
-/// Resamples per saved step.
-const STEP: usize = 10;
 /// Accuracies nearer to chance than this are at chance: 2 standard errors of 2592 vectors, the size that the experiment
 /// was planned at.
 const CHANCE_MARGIN: f64 = 0.015;
@@ -120,11 +117,32 @@ struct Measured {
     shuffled: Vec<Vec<f64>>,
 }
 
+impl Measured {
+    /// All statistics, and the ranked ones with the stimuli in `orders` random orders per subject.
+    fn of(
+        r: &Representations,
+        noise: f64,
+        cells: &[(f64, f64)],
+        streams: Streams,
+        orders: u32,
+    ) -> Result<Self> {
+        let shuffled = (0..orders)
+            .map(|i| {
+                // One sequence of orders per noise level, so that levels are independent.
+                let mut stream = streams.stream(&format!("shuffle {noise}"), u64::from(i));
+                let a = measure(&r.shuffled(&mut stream)?, &Statistic::RANKED, cells)?;
+                Ok([a.fixed, vec![a.nested]].concat())
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { plain: measure(r, &Statistic::all(), cells)?, shuffled })
+    }
+}
+
 /// All populations at one noise level.
 struct Level {
     noise: f64,
     replicates: Vec<Measured>,
-    /// Of the first population; empty where there are replicates instead.
+    /// Of the first population of networks; empty for manifolds.
     resampled: Resampled,
 }
 
@@ -205,27 +223,34 @@ impl Trsa {
             .collect();
         let (mut regions, mut shown) = (Vec::new(), Vec::new());
         let orders = self.orders(source);
-        let bar = run.progress(source.name(), u64::from(populations) * levels.len() as u64);
+        let networks = source != Source::Manifolds;
+        let resamples = if networks { u64::from(self.bootstraps) } else { 0 };
+        let bar = run.progress(source.name(), (u64::from(populations) + resamples) * levels.len() as u64);
+        let noisiest = self.noise.iter().copied().fold(0.0, f64::max);
         for k in 0..populations {
             let streams = run.streams().replicate(u64::from(k));
             let responses = self.responses(run, source, k)?;
             for level in &mut levels {
                 let name = format!("{}/{k}/{}", source.name(), level.noise);
                 let noisy = responses.noisy(level.noise);
-                level.replicates.push(run.stage(&name, |_| self.measure(&noisy, level.noise, &cells, streams, orders))?);
-                if source != Source::Manifolds && k == 0 {
-                    level.resampled = self.resample(run, &name, noisy, &cells)?;
-                }
-                bar.inc(1);
-            }
-            if k == 0 {
-                let noisy = responses.noisy(self.noise.iter().copied().fold(0.0, f64::max));
                 let r = Representations::from_responses(noisy, responses.subjects, self.dissimilarity)?;
-                let (rank, topology) = (r.vectors(Statistic::Rank)?, r.vectors(TOPOLOGY)?);
-                let region = |(i, name): (usize, &String)| {
-                    (name.clone(), rank.row(i).to_vec(), topology.row(i).to_vec())
-                };
-                shown = responses.regions.iter().enumerate().map(region).collect();
+                let measured = run.stage(&name, |_| Measured::of(&r, level.noise, &cells, streams, orders))?;
+                level.replicates.push(measured);
+                bar.inc(1);
+                if networks && k == 0 {
+                    let compared = [Statistic::Rank, TOPOLOGY, BINARY];
+                    let purpose = format!("bootstrap {name}");
+                    let count = self.bootstraps as usize;
+                    level.resampled =
+                        resample_in_steps(run, (&purpose, &bar), &r, &compared, &cells, count)?;
+                }
+                if k == 0 && level.noise == noisiest {
+                    let (rank, topology) = (r.vectors(Statistic::Rank)?, r.vectors(TOPOLOGY)?);
+                    let region = |(i, name): (usize, &String)| {
+                        (name.clone(), rank.row(i).to_vec(), topology.row(i).to_vec())
+                    };
+                    shown = responses.regions.iter().enumerate().map(region).collect();
+                }
             }
             regions = responses.regions;
         }
@@ -234,48 +259,6 @@ impl Trsa {
         self.claims(run, &m)?;
         run.table(accuracy_table(&m));
         self.figures(run, &m)
-    }
-
-    /// All statistics on the responses, and the ranked ones on responses to stimuli in another order per subject.
-    fn measure(
-        &self,
-        noisy: &[Matrix],
-        noise: f64,
-        cells: &[(f64, f64)],
-        streams: Streams,
-        orders: u32,
-    ) -> Result<Measured> {
-        let shuffles = (0..orders)
-            .map(|i| {
-                // One sequence of orders per noise level, so that levels are independent.
-                let mut stream = streams.stream(&format!("shuffle {noise}"), u64::from(i));
-                let r = shuffled(noisy, self.subjects, self.dissimilarity, &mut stream)?;
-                let a = measure(&r, &Statistic::RANKED, cells)?;
-                Ok([a.fixed, vec![a.nested]].concat())
-            })
-            .collect::<Result<_>>()?;
-        let r = Representations::from_responses(noisy.to_vec(), self.subjects, self.dissimilarity)?;
-        Ok(Measured { plain: measure(&r, &Statistic::all(), cells)?, shuffled: shuffles })
-    }
-
-    /// The rank RDM, the topology-sensitive and the binarised matrix and the nested choice on the same resamples.
-    fn resample(
-        &self,
-        run: &mut Run,
-        name: &str,
-        noisy: Vec<Matrix>,
-        cells: &[(f64, f64)],
-    ) -> Result<Resampled> {
-        let r = Representations::from_responses(noisy, self.subjects, self.dissimilarity)?;
-        let count = self.bootstraps as usize;
-        let mut all = Resampled::default();
-        for start in (0..count).step_by(STEP) {
-            let mut stream = run.stream(&format!("bootstrap {name}"), start as u64);
-            all.extend(run.stage(&format!("{name}/bootstrap {start}"), |_| {
-                resample(&r, &[Statistic::Rank, TOPOLOGY, BINARY], cells, STEP.min(count - start), &mut stream)
-            })?);
-        }
-        Ok(all)
     }
 
     fn claims(&self, run: &mut Run, m: &Measurement) -> Result<()> {
@@ -363,7 +346,7 @@ impl Trsa {
             gain,
             Bar::AtLeast(bar),
         ));
-        let df = self.subjects.min(self.stimuli) as f64 - 1.0;
+        let df = degrees_of_freedom(self.subjects, self.stimuli);
         let mut table = Table::new(
             format!("{name}_paired"),
             format!("Accuracy minus that of the rank RDM over the same resamples ({name})"),
@@ -443,7 +426,7 @@ impl Trsa {
             &curves,
             1.0 / m.regions.len() as f64,
         ));
-        let df = self.subjects.min(self.stimuli) as f64 - 1.0;
+        let df = degrees_of_freedom(self.subjects, self.stimuli);
         let mut maps = Vec::new();
         for l in &m.levels {
             let accuracy: Vec<f64> = (0..m.cells.len()).map(|k| mean(&l.over(|a| a.cells[k]))).collect();

@@ -1,13 +1,17 @@
 //! Paired bootstrap over subjects and stimuli.
 
 use super::SIGNIFICANT;
-use super::summary::{Representations, Statistic, grid_grams, widest_first};
+use super::summary::{Representations, Statistic, grid_grams, of_ranks, widest_first};
 use neuropil_analysis::bootstrap::{Resample, paired_difference};
-use neuropil_analysis::geotopology::{PairWeights, Ranked};
+use neuropil_analysis::geotopology::PairWeights;
 use neuropil_analysis::identification::{RegionGram, nested_choice};
 use neuropil_core::{Result, Stream};
-use neuropil_math::{Matrix, statistics};
+use neuropil_experiment::{Progress, Run};
+use neuropil_math::statistics;
 use serde::{Deserialize, Serialize};
+
+/// Resamples per saved step.
+const STEP: usize = 10;
 
 /// Accuracies over the same resamples.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -62,21 +66,36 @@ impl Resampled {
     }
 }
 
-fn of_ranks(ranked: &[Ranked], statistic: Statistic) -> Result<Matrix> {
-    let rows = ranked
-        .iter()
-        .map(|r| match statistic {
-            Statistic::Rgtm(l, u) => r.rgtm(l, u),
-            _ => Ok(r.values().to_vec()),
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Matrix::from_rows(&rows)
+/// Degrees of freedom of a paired difference, the paper's: the smaller of the numbers of subjects and stimuli, minus 1.
+pub fn degrees_of_freedom(subjects: usize, stimuli: usize) -> f64 {
+    subjects.min(stimuli) as f64 - 1.0
 }
 
 /// Draws `count` resamples of subjects and stimuli and measures the rank RDM or RGTMs named by `statistics` on each,
 /// and the nested choice among `cells` where there are any. Pairs of two copies of one stimulus are dropped. All
-/// statistics see the same resamples.
-pub fn resample(
+/// statistics see the same resamples. Done in steps that are saved: `purpose` names their stages and their random
+/// stream, `bar` counts resamples.
+pub fn resample_in_steps(
+    run: &mut Run,
+    (purpose, bar): (&str, &Progress),
+    r: &Representations,
+    statistics: &[Statistic],
+    cells: &[(f64, f64)],
+    count: usize,
+) -> Result<Resampled> {
+    let mut all = Resampled::default();
+    for start in (0..count).step_by(STEP) {
+        let mut stream = run.stream(purpose, start as u64);
+        let n = STEP.min(count - start);
+        let stage = format!("{purpose}/{start}");
+        all.extend(run.stage(&stage, |_| resample(r, statistics, cells, n, &mut stream))?);
+        bar.inc(n as u64);
+    }
+    Ok(all)
+}
+
+/// One step: `count` resamples.
+fn resample(
     r: &Representations,
     statistics: &[Statistic],
     cells: &[(f64, f64)],

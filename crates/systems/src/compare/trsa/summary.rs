@@ -5,8 +5,8 @@ use neuropil_analysis::geotopology::{EdgeRule, PairWeights, RankSource, Ranked, 
 use neuropil_analysis::identification::RegionGram;
 use neuropil_analysis::procrustes::procrustes_similarities;
 use neuropil_analysis::rdm::Dissimilarity;
-use neuropil_core::{Error, Result};
-use neuropil_math::distances::condensed_size;
+use neuropil_core::{Error, Result, Stream};
+use neuropil_math::distances::{self, condensed_size};
 use neuropil_math::{Matrix, sums};
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +157,21 @@ impl Representations {
         self.responses.as_deref()
     }
 
+    /// The RDMs with the stimuli of each subject in an order of their own, the same in all its regions: nothing that
+    /// depends on which stimulus is which can be shared between subjects.
+    pub fn shuffled(&self, stream: &mut Stream) -> Result<Self> {
+        let n = self.stimuli()?;
+        let mut rdms = Vec::with_capacity(self.sources.len());
+        for own in self.sources.chunks(self.regions()) {
+            let order = stream.permutation(n);
+            let moved = |s: &RankSource| {
+                distances::for_each_pair(n, |i, j| s.rdm()[distances::pair_index(n, order[i], order[j])])
+            };
+            rdms.extend(own.iter().map(moved));
+        }
+        Self::from_rdms(rdms, self.subjects)
+    }
+
     /// Rank-normalised RDMs, of a resample of the stimuli where one is given.
     pub fn ranked(&self, pairs: Option<&PairWeights>) -> Result<Vec<Ranked>> {
         self.sources
@@ -172,8 +187,7 @@ impl Representations {
     /// where responses are needed but only RDMs are known.
     pub fn vectors(&self, statistic: Statistic) -> Result<Matrix> {
         let rows: Vec<Vec<f64>> = match statistic {
-            Statistic::Rank => self.ranked(None)?.iter().map(|r| r.values().to_vec()).collect(),
-            Statistic::Rgtm(l, u) => self.ranked(None)?.iter().map(|r| r.rgtm(l, u)).collect::<Result<_>>()?,
+            Statistic::Rank | Statistic::Rgtm(..) => return of_ranks(&self.ranked(None)?, statistic),
             Statistic::Geodesic(rule) => sums::map(self.sources.len(), |k| geodesic(self.sources[k].rdm(), rule))
                 .into_iter()
                 .collect::<Result<_>>()?,
@@ -208,6 +222,18 @@ impl Representations {
     }
 }
 
+/// The rank RDM or an RGTM of every representation as a row, from ranks.
+pub fn of_ranks(ranked: &[Ranked], statistic: Statistic) -> Result<Matrix> {
+    let rows = ranked
+        .iter()
+        .map(|r| match statistic {
+            Statistic::Rgtm(l, u) => r.rgtm(l, u),
+            _ => Ok(r.values().to_vec()),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Matrix::from_rows(&rows)
+}
+
 /// Ranked geodesics; where no edge or every edge is left all are equal, and then they say nothing: zeros.
 fn geodesic(rdm: &[f64], rule: EdgeRule) -> Result<Vec<f64>> {
     let lengths = geodesic_distances(rdm, rule)?;
@@ -226,8 +252,7 @@ pub fn grid_grams(
 ) -> Result<Vec<RegionGram>> {
     sums::map(cells.len(), |c| {
         let (l, u) = cells[c];
-        let rows = ranked.iter().map(|r| r.rgtm(l, u)).collect::<Result<Vec<_>>>()?;
-        RegionGram::new(&Matrix::from_rows(&rows)?, subjects, weights)
+        RegionGram::new(&of_ranks(ranked, Statistic::Rgtm(l, u))?, subjects, weights)
     })
     .into_iter()
     .collect()

@@ -4,7 +4,7 @@ use super::experiment::{cells, measure};
 use super::files::{Arranged, Content, Item, arrange, masked, masks, rdms, responses};
 use super::figures;
 use super::manifolds::Population;
-use super::resampling::{Resampled, resample};
+use super::resampling::{degrees_of_freedom, resample_in_steps};
 use super::summary::{Representations, Statistic, TOPOLOGY};
 use super::Trsa;
 use neuropil_analysis::mds::smacof;
@@ -19,8 +19,6 @@ use neuropil_math::{Matrix, sums};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Resamples per saved step.
-const STEP: usize = 10;
 /// Most representations or stimuli that are embedded in the plane.
 const MAX_EMBEDDED: usize = 400;
 
@@ -172,17 +170,10 @@ fn identify(
     // Choosing needs 4 subjects.
     let nested_cells = if found.nested.is_finite() { cells.as_slice() } else { &[] };
     let bar = run.progress("bootstrap", u64::from(config.bootstraps));
-    let mut boot = Resampled::default();
+    let purpose = ("user bootstrap", &bar);
     let count = config.bootstraps as usize;
-    for start in (0..count).step_by(STEP) {
-        let mut stream = run.stream("user bootstrap", start as u64);
-        let n = STEP.min(count - start);
-        boot.extend(run.stage(&format!("bootstrap/{start}"), |_| {
-            resample(r, &Statistic::RANKED, nested_cells, n, &mut stream)
-        })?);
-        bar.inc(n as u64);
-    }
-    let df = r.subjects().min(r.stimuli()?) as f64 - 1.0;
+    let boot = resample_in_steps(run, purpose, r, &Statistic::RANKED, nested_cells, count)?;
+    let df = degrees_of_freedom(r.subjects(), r.stimuli()?);
     let marked = boot.like_the_best(&found.cells, df)?;
     let mut table = Table::new(
         "accuracy",
