@@ -2,13 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use assert_cmd::Command;
 use serde_json::Value;
 use std::path::Path;
+use std::process::Command;
 
 fn neuropil(dir: &Path, args: &[&str]) -> (i32, String, String) {
     let out =
-        Command::cargo_bin("neuropil").expect("binary").current_dir(dir).args(args).output().expect("runs");
+        Command::new(env!("CARGO_BIN_EXE_neuropil")).current_dir(dir).args(args).output().expect("runs");
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     (out.status.code().expect("code"), text(&out.stdout), text(&out.stderr))
 }

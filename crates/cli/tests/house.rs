@@ -2,7 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use serde_json::Value;
+use std::process::Command;
 
 /// (crate, floor, what of the workspace it may use besides lower floors)
 const FLOORS: &[(&str, u32, &[&str])] = &[
@@ -23,21 +24,34 @@ fn floor(name: &str) -> Option<u32> {
     FLOORS.iter().find(|f| f.0 == name).map(|f| f.1)
 }
 
+/// What `cargo` prints.
+fn cargo(args: &[&str]) -> String {
+    let out = Command::new(env!("CARGO"))
+        .args(args)
+        .args(["--offline", "--locked"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).expect("text")
+}
+
 #[test]
 fn crates_use_only_the_floors_below() {
-    let metadata =
-        MetadataCommand::new().no_deps().other_options(vec!["--offline".into()]).exec().expect("metadata");
-    assert_eq!(metadata.packages.len(), FLOORS.len(), "a crate is missing from the table of floors");
-    for package in &metadata.packages {
-        let (_, own, extra) =
-            FLOORS.iter().find(|f| f.0 == package.name.as_str()).expect("crate in the table");
-        for dependency in package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development) {
-            if let Some(theirs) = floor(&dependency.name) {
+    let metadata: Value =
+        serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--no-deps"])).expect("metadata");
+    let list = |v: &Value, key: &str| v[key].as_array().expect("a list").clone();
+    let packages = list(&metadata, "packages");
+    assert_eq!(packages.len(), FLOORS.len(), "a crate is missing from the table of floors");
+    for package in &packages {
+        let name = package["name"].as_str().expect("a name");
+        let (_, own, extra) = FLOORS.iter().find(|f| f.0 == name).expect("crate in the table");
+        for dependency in list(package, "dependencies").iter().filter(|d| d["kind"] != "dev") {
+            let used = dependency["name"].as_str().expect("a name");
+            if let Some(theirs) = floor(used) {
                 assert!(
-                    theirs < *own || extra.contains(&dependency.name.as_str()),
-                    "{} (floor {own}) must not use {} (floor {theirs})",
-                    package.name,
-                    dependency.name
+                    theirs < *own || extra.contains(&used),
+                    "{name} (floor {own}) must not use {used} (floor {theirs})"
                 );
             }
         }
@@ -47,27 +61,8 @@ fn crates_use_only_the_floors_below() {
 #[test]
 fn readers_and_analysis_stand_without_the_tensor_library() {
     for name in ["neuropil-analysis", "neuropil-spike", "neuropil-data", "neuropil-plot"] {
-        let out = std::process::Command::new(env!("CARGO"))
-            .args([
-                "tree",
-                "--package",
-                name,
-                "--edges",
-                "normal",
-                "--prefix",
-                "none",
-                "--offline",
-                "--locked",
-            ])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .expect("cargo tree");
-        let tree = String::from_utf8_lossy(&out.stdout);
-        assert!(
-            out.status.success() && tree.contains("neuropil-core"),
-            "{}",
-            String::from_utf8_lossy(&out.stderr)
-        );
+        let tree = cargo(&["tree", "--package", name, "--edges", "normal", "--prefix", "none"]);
+        assert!(tree.contains("neuropil-core"), "{tree}");
         let burn: Vec<&str> = tree.lines().filter(|l| l.starts_with("burn")).collect();
         assert!(burn.is_empty(), "{name} pulls in {burn:?}");
     }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use assert_cmd::Command;
 use std::path::Path;
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -14,8 +14,7 @@ fn the_table_is_generated() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("README");
     let (_, rest) = readme.split_once("--markdown` -->\n").expect("start of the table");
     let (table, _) = rest.split_once("<!-- /board -->").expect("end of the table");
-    let out = Command::cargo_bin("neuropil")
-        .expect("binary")
+    let out = Command::new(env!("CARGO_BIN_EXE_neuropil"))
         .current_dir(root())
         .args(["board", "--from", "docs/board.json", "--markdown"])
         .output()
