@@ -13,6 +13,8 @@ pub enum Activation {
     Identity,
     /// max(x, 0).
     Relu,
+    /// x, or 0.01 x below 0.
+    LeakyRelu,
     /// The tanh form of GPT-2: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
     Gelu,
     /// The exact form: 0.5 x (1 + erf(x / sqrt 2)).
@@ -33,9 +35,10 @@ pub enum Activation {
 
 impl Activation {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Identity,
         Self::Relu,
+        Self::LeakyRelu,
         Self::Gelu,
         Self::GeluErf,
         Self::Silu,
@@ -112,6 +115,9 @@ const GELU_B: f64 = 0.044_715;
 /// 2 / sqrt(pi), the slope of the error function at 0.
 const ERF_SLOPE: f64 = std::f64::consts::FRAC_2_SQRT_PI;
 
+/// Slope of the leaky rectifier below 0.
+const LEAK: f64 = 0.01;
+
 /// Elements per task of a pointwise function.
 const CHUNK: usize = 1 << 14;
 
@@ -126,6 +132,13 @@ fn value<T: Real>(kind: Activation, v: T) -> T {
                 v
             } else {
                 T::ZERO
+            }
+        }
+        Activation::LeakyRelu => {
+            if v > T::ZERO {
+                v
+            } else {
+                v * T::of(LEAK)
             }
         }
         Activation::Gelu => half * v * (T::ONE + (T::of(GELU_A) * (v + T::of(GELU_B) * v * v * v)).tanh()),
@@ -150,6 +163,13 @@ fn slope<T: Real>(kind: Activation, v: T) -> T {
                 T::ONE
             } else {
                 T::ZERO
+            }
+        }
+        Activation::LeakyRelu => {
+            if v > T::ZERO {
+                T::ONE
+            } else {
+                T::of(LEAK)
             }
         }
         Activation::Gelu => {
@@ -182,7 +202,7 @@ fn slope<T: Real>(kind: Activation, v: T) -> T {
 /// One loop per function, so that none of them decides inside it.
 macro_rules! each_kind {
     ($kind:ident, $one:ident => $loop:expr) => {
-        each_kind!(@ $kind, $one, $loop, Identity Relu Gelu GeluErf Silu Tanh Sigmoid Exp Ln Erf)
+        each_kind!(@ $kind, $one, $loop, Identity Relu LeakyRelu Gelu GeluErf Silu Tanh Sigmoid Exp Ln Erf)
     };
     (@ $kind:ident, $one:ident, $loop:expr, $($name:ident)+) => {
         match $kind {
