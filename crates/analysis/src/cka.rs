@@ -24,6 +24,22 @@ pub fn linear_cka(a: &Matrix, b: &Matrix) -> Result<f64> {
     Ok(sums::dot(centred_kernel(a)?.data(), centred_kernel(b)?.data()))
 }
 
+/// Linear CKA from covariances: `xx` and `yy` within the sets, `xy` (units of the first x units of the second) between them.
+pub fn linear_cka_of_covariances(xx: &Matrix, yy: &Matrix, xy: &Matrix) -> Result<f64> {
+    let (n1, n2) = xy.shape();
+    if xx.shape() != (n1, n1) || yy.shape() != (n2, n2) {
+        return Err(Error::input(
+            format!("{n1} x {n1} and {n2} x {n2} covariances within the sets"),
+            format!("{} x {} and {} x {}", xx.rows(), xx.cols(), yy.rows(), yy.cols()),
+        ));
+    }
+    let size = linalg::frobenius_norm(xx) * linalg::frobenius_norm(yy);
+    if size.is_nan() || size <= 0.0 {
+        return Err(Error::input("units that vary", "constant units"));
+    }
+    Ok(linalg::frobenius_norm(xy).powi(2) / size)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +55,10 @@ mod tests {
         let features = square(&linalg::matmul_tn(&bc, &ac)?)
             / (square(&linalg::gram_of_columns(&ac)) * square(&linalg::gram_of_columns(&bc))).sqrt();
         assert!((linear_cka(&a, &b)? - features).abs() < 1e-12);
+        let (aa, bb) = (linalg::gram_of_columns(&ac), linalg::gram_of_columns(&bc));
+        let ab = linalg::matmul_tn(&ac, &bc)?;
+        assert!((linear_cka_of_covariances(&aa, &bb, &ab)? - features).abs() < 1e-12);
+        assert!(linear_cka_of_covariances(&bb, &aa, &ab).is_err());
         let q = linalg::random_orthogonal(5, &mut s)?;
         assert!((linear_cka(&a, &linalg::matmul(&a, &q)?.map(|v| 2.0 * v - 1.0))? - 1.0).abs() < 1e-12);
         assert!(

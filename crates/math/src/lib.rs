@@ -13,6 +13,7 @@
 //! # Ok::<(), neuropil_core::Error>(())
 //! ```
 
+pub mod assignment;
 pub mod clustering;
 pub mod distances;
 pub mod gemm;

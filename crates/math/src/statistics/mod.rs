@@ -1,7 +1,8 @@
-//! Descriptive statistics, rank correlations, tests and resampling.
+//! Descriptive statistics, rank correlations, information, tests and resampling.
 
 mod correlation;
 mod descriptive;
+mod information;
 mod resampling;
 mod testing;
 
@@ -9,6 +10,9 @@ pub use correlation::{kendall_tau_a, kendall_tau_b, pearson, spearman};
 pub use descriptive::{
     argsort, mean, mean_and_interval, median, quantile, quantile_of_sorted, quantiles, ranks,
     sample_variance, sd, sem, variance, z_scores,
+};
+pub use information::{
+    entropy, mutual_information, mutual_information_matrix, zero_and_equal_frequency_bins,
 };
 pub use resampling::{bootstrap_indices, bootstrap_means, percentile_interval, permutation_p};
 pub use testing::{
