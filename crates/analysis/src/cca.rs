@@ -3,12 +3,13 @@
 
 use neuropil_core::{Error, Result};
 use neuropil_math::{Matrix, linalg, sums};
+use serde::{Deserialize, Serialize};
 
 /// Directions with less than this fraction of the largest singular value are rounding.
 const RANK: f64 = 1e-10;
 
 /// Canonical correlations, descending, with their directions.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cca {
     /// Correlations within [0, 1], as many as the smaller rank of the two sets.
     pub correlations: Vec<f64>,

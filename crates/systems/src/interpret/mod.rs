@@ -1,3 +1,6 @@
 //! Interpretation of trained networks.
 
-wing! {}
+wing! {
+    /// Whether different networks learn the same representations.
+    convergent_learning::ConvergentLearning,
+}
