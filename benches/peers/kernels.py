@@ -4,12 +4,14 @@
 
 Builds and runs the example `bench_kernels`. PyTorch runs twice: as installed, and with the allocator told to keep its
 memory, as ours does. A peer that is not installed is left out. Same shapes, float32, Adam or AdamW; times are medians over
-all rounds in milliseconds with the quartiles; a ratio above 1 means that Neuropil is faster than the peer. The last
-column is the arithmetic or the traffic of a row over our time.
+all rounds in milliseconds with the quartiles; a ratio above 1 means that Neuropil is faster than the peer. `floor` is how
+many times longer we take than the arithmetic of a row at the rate of the best matrix product of the run, or its traffic
+at the rate at which we copy a large array. The last lines are the memory that a step adds to its process.
 """
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -21,24 +23,33 @@ KEEP = {"MALLOC_MMAP_THRESHOLD_": "4294967295", "MALLOC_TRIM_THRESHOLD_": "17179
 CNN = 2 * 64 * (784 * 32 * 9 + 196 * 64 * 288 + 196 * 64 * 576 + 12544 * 10)
 LAYER = 2 * 1024 * 12 * 256 * 256 + 4 * 8 * 128 * 128 * 256
 FLOPS = {**{f"matmul {n}": 2 * n**3 for n in (512, 1024, 2048)}, "mlp step": 6 * 128 * (784 * 512 + 512 * 512 + 5120),
-         "cnn step": 3 * CNN, "3-D block": 3 * 2 * 2 * 32**3 * 16 * 16 * 27,
+         "cnn step": 3 * CNN, "u-net block": 3 * 2 * 2 * 32**3 * 16 * 16 * 27,
          "separable block": 3 * 2 * 32 * 784 * 128 * (9 + 128),
          "transformer step": 3 * (4 * LAYER + 2 * 1024 * 256 * 256)}
-BYTES = {"tanh 4M": 8 << 22, "gelu 4M": 8 << 22, "exp 4M": 8 << 22, "adamw 10M": 28 * 10**7}
+RESNET = 2 * 32 * 1024 * 64 * 576
+FLOPS["resnet block step"] = 3 * 2 * RESNET
+MEMORY = ("cnn step", "transformer step")
+BYTES = {"copy 16M": 8 << 24, "softmax 4M": 8 << 22, "layer norm 4M": 8 << 22, "tanh 4M": 8 << 22, "gelu 4M": 8 << 22, "exp 4M": 8 << 22, "adamw 10M": 28 * 10**7}
 
 
-def measure(repeats, rows):
+def peak_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(repeats, rows, only):
     for name, f in rows.items():
-        times = []
+        if only and only not in name:
+            continue
+        times, before = [], peak_mb()
         for i in range(repeats + 3):
             start = time.perf_counter()
             f()
             if i >= 3:
                 times.append((time.perf_counter() - start) * 1e3)
-        print(json.dumps({"name": name, "ms": times}), flush=True)
+        print(json.dumps({"name": name, "ms": times, "mb": peak_mb() - before}), flush=True)
 
 
-def torch_peer(repeats, threads):
+def torch_peer(repeats, threads, only):
     import torch
     import torch.nn as nn
     import torch.nn.functional as F
@@ -49,6 +60,8 @@ def torch_peer(repeats, threads):
         a, b = torch.randn(n, n), torch.randn(n, n)
         rows[f"matmul {n}"] = lambda a=a, b=b: a @ b
     x = torch.randn(1 << 22)
+    square, gain, offset = x.view(4096, 1024), torch.randn(1024), torch.randn(1024)
+    rows |= {"softmax 4M": lambda: F.softmax(square, -1), "layer norm 4M": lambda: F.layer_norm(square, (1024,), gain, offset)}
     rows |= {"tanh 4M": lambda: torch.tanh(x), "gelu 4M": lambda: F.gelu(x), "exp 4M": lambda: torch.exp(x)}
 
     def step(net, inputs, labels):
@@ -74,8 +87,26 @@ def torch_peer(repeats, threads):
     cnn = nn.Sequential(nn.Conv2d(1, 32, 3, 1, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(),
                         nn.Conv2d(64, 64, 3, 1, 1), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 196, 10))
     rows["cnn step"] = step(cnn, torch.randn(64, 1, 28, 28), labels[:64])
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c1, self.c2 = nn.Conv2d(64, 64, 3, 1, 1), nn.Conv2d(64, 64, 3, 1, 1)
+            self.n1, self.n2 = nn.BatchNorm2d(64), nn.BatchNorm2d(64)
+
+        def forward(self, x):
+            return F.relu(self.n2(self.c2(F.relu(self.n1(self.c1(x))))) + x)
+
+    residual, images = Residual(), torch.randn(32, 64, 32, 32)
+    residual_adam = torch.optim.Adam(residual.parameters(), 1e-3, fused=True)
+
+    def residual_step():
+        residual_adam.zero_grad()
+        residual(images).mean().backward()
+        residual_adam.step()
+    rows["resnet block step"] = residual_step
     block = nn.Sequential(nn.Conv3d(16, 16, 3, 1, 1), nn.ReLU(), nn.Conv3d(16, 16, 3, 1, 1), nn.ReLU())
-    rows["3-D block"] = gradient(block, torch.randn(1, 16, 32, 32, 32))
+    rows["u-net block"] = gradient(block, torch.randn(1, 16, 32, 32, 32))
     pair = nn.Sequential(nn.Conv2d(128, 128, 3, 1, 1, groups=128), nn.ReLU(), nn.Conv2d(128, 128, 1), nn.ReLU())
     rows["separable block"] = gradient(pair, torch.randn(32, 128, 28, 28))
 
@@ -107,10 +138,10 @@ def torch_peer(repeats, threads):
     w = nn.Parameter(torch.randn(10_000_000))
     w.grad = torch.randn(10_000_000)
     rows["adamw 10M"] = torch.optim.AdamW([w], 1e-3, weight_decay=0.01, fused=True).step
-    measure(repeats, rows)
+    measure(repeats, rows, only)
 
 
-def jax_peer(repeats, threads):
+def jax_peer(repeats, threads, only):
     os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen=true intra_op_parallelism_threads={threads}"
     import jax
     import jax.numpy as jnp
@@ -128,6 +159,12 @@ def jax_peer(repeats, threads):
     for n in (512, 1024, 2048):
         rows[f"matmul {n}"] = ready(jnp.matmul, normal(n, n), normal(n, n))
     x = normal(1 << 22)
+    square, gain, offset = x.reshape(4096, 1024), normal(1024), normal(1024)
+
+    def layer_norm(v):
+        m = v.mean(-1, keepdims=True)
+        return (v - m) / jnp.sqrt(((v - m) ** 2).mean(-1, keepdims=True) + 1e-5) * gain + offset
+    rows |= {"softmax 4M": ready(jax.nn.softmax, square), "layer norm 4M": ready(layer_norm, square)}
     rows |= {"tanh 4M": ready(jnp.tanh, x), "gelu 4M": ready(lambda v: jax.nn.gelu(v, approximate=False), x),
              "exp 4M": ready(jnp.exp, x)}
 
@@ -164,8 +201,28 @@ def jax_peer(repeats, threads):
         return x.reshape(64, -1) @ w[3]
     rows["cnn step"] = step(cnn, [0.1 * normal(32, 1, 3, 3), 0.05 * normal(64, 32, 3, 3), 0.05 * normal(64, 64, 3, 3),
                                   0.01 * normal(12544, 10)], normal(64, 1, 28, 28), labels[:64])
+
+    def batch_norm(x, g, b):
+        m = x.mean((0, 2, 3), keepdims=True)
+        v = ((x - m) ** 2).mean((0, 2, 3), keepdims=True)
+        return (x - m) / jnp.sqrt(v + 1e-5) * g[:, None, None] + b[:, None, None]
+
+    def residual(w, x):
+        y = jax.nn.relu(batch_norm(conv(x, w[0]), w[2], w[3]))
+        return jnp.mean(jax.nn.relu(batch_norm(conv(y, w[1]), w[4], w[5]) + x))
+    images = normal(32, 64, 32, 32)
+
+    @jax.jit
+    def residual_update(w, m, v):
+        return adam(w, m, v, jax.grad(residual)(w, images))
+    w = [0.05 * normal(64, 64, 3, 3), 0.05 * normal(64, 64, 3, 3), jnp.ones(64), jnp.zeros(64), jnp.ones(64), jnp.zeros(64)]
+    residual_state = [w, jax.tree.map(jnp.zeros_like, w), jax.tree.map(jnp.zeros_like, w)]
+
+    def residual_step():
+        residual_state[:] = jax.block_until_ready(residual_update(*residual_state))
+    rows["resnet block step"] = residual_step
     block = lambda w, x: jnp.mean(jax.nn.relu(conv(jax.nn.relu(conv(x, w[0])), w[1])))
-    rows["3-D block"] = ready(jax.grad(block), [0.05 * normal(16, 16, 3, 3, 3) for _ in range(2)], normal(1, 16, 32, 32, 32))
+    rows["u-net block"] = ready(jax.grad(block), [0.05 * normal(16, 16, 3, 3, 3) for _ in range(2)], normal(1, 16, 32, 32, 32))
     pair = lambda w, x: jnp.mean(jax.nn.relu(conv(jax.nn.relu(conv(x, w[0], groups=128)), w[1])))
     rows["separable block"] = ready(jax.grad(pair), [0.3 * normal(128, 1, 3, 3), 0.1 * normal(128, 128, 1, 1)],
                                     normal(32, 128, 28, 28))
@@ -194,7 +251,7 @@ def jax_peer(repeats, threads):
     def adamw():
         state[:] = jax.block_until_ready(update(*state, g))
     rows["adamw 10M"] = adamw
-    measure(repeats, rows)
+    measure(repeats, rows, only)
 
 
 def main():
@@ -204,41 +261,58 @@ def main():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--torch-python", default=sys.executable)
     p.add_argument("--jax-python", default=sys.executable)
+    p.add_argument("--row", default="", help="only rows whose name contains this")
     p.add_argument("--peer", help=argparse.SUPPRESS)
     a = p.parse_args()
     if a.peer:
-        {"torch": torch_peer, "jax": jax_peer}[a.peer](a.repeats, a.threads)
+        {"torch": torch_peer, "jax": jax_peer}[a.peer](a.repeats, a.threads, a.row)
         return
     build = ["cargo", "build", "--release", "--quiet", "--locked", "--workspace", "--examples"]
     subprocess.run(build, cwd=ROOT, check=True)
     bench = os.path.join(ROOT, "target", "release", "examples", "bench_kernels")
     peer = [os.path.abspath(__file__), "--repeats", str(a.repeats), "--threads", str(a.threads), "--peer"]
-    who = {"Neuropil": ([bench, str(a.repeats)], {}), "PyTorch": ([a.torch_python, *peer, "torch"], {}),
-           "PyTorch, memory kept": ([a.torch_python, *peer, "torch"], KEEP), "JAX": ([a.jax_python, *peer, "jax"], {})}
+    who = {"Neuropil": ([bench, str(a.repeats)], {}), "PyTorch": ([a.torch_python, *peer, "torch", "--row"], {}),
+           "PyTorch, memory kept": ([a.torch_python, *peer, "torch", "--row"], KEEP),
+           "JAX": ([a.jax_python, *peer, "jax", "--row"], {})}
+
+    def run(name, row):
+        command, extra = who[name]
+        threads = {"RAYON_NUM_THREADS": str(a.threads), "OMP_NUM_THREADS": str(a.threads)}
+        done = subprocess.run([*command, row], capture_output=True, text=True, env={**os.environ, **threads, **extra})
+        if done.returncode:
+            print(f"{name}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}", file=sys.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
     times = {name: {} for name in who}
     for _ in range(a.rounds):
-        for name, (command, extra) in who.items():
-            threads = {"RAYON_NUM_THREADS": str(a.threads), "OMP_NUM_THREADS": str(a.threads)}
-            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **threads, **extra})
-            if done.returncode:
-                print(f"{name}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}", file=sys.stderr)
-            for line in done.stdout.splitlines():
-                row = json.loads(line)
+        for name in who:
+            for row in run(name, a.row):
                 times[name].setdefault(row["name"], []).extend(row["ms"])
-    print(f"{a.threads} threads, {a.rounds} rounds of {a.repeats}")
-    for row, ours in times["Neuropil"].items():
-        median = statistics.median(ours)
-        low, _, high = statistics.quantiles(ours, n=4)
-        line = f"{row:18s} {median:8.2f} ms ({low:.2f}-{high:.2f})"
+    median = {name: {row: statistics.median(ms) for row, ms in rows.items()} for name, rows in times.items()}
+    ours = median["Neuropil"]
+    rates = [FLOPS[row] / ms for rows in median.values() for row, ms in rows.items() if row.startswith("matmul")]
+    bandwidth = BYTES["copy 16M"] / ours["copy 16M"] if "copy 16M" in ours else None
+    print(f"{a.threads} threads, {a.rounds} rounds of {a.repeats}; medians in ms, quartiles; peers with their ratio to us")
+    if rates and bandwidth:
+        print(f"best matrix product {max(rates) / 1e6:.0f} Gflop/s, copy {bandwidth / 1e6:.0f} GB/s")
+    for row, ms in ours.items():
+        low, _, high = statistics.quantiles(times["Neuropil"][row], n=4)
+        line = f"{row:18s} {ms:8.2f} ({low:.2f}-{high:.2f})"
         for name in list(who)[1:]:
-            if row in times[name]:
-                theirs = statistics.median(times[name][row])
-                line += f"   {name} {theirs:8.2f} ({theirs / median:5.2f})"
-        if row in FLOPS:
-            line += f"   {FLOPS[row] / median / 1e6:6.0f} Gflop/s"
-        elif row in BYTES:
-            line += f"   {BYTES[row] / median / 1e6:6.1f} GB/s"
+            if row in median[name]:
+                line += f"   {name} {median[name][row]:8.2f} ({median[name][row] / ms:5.2f})"
+        best = min((median[name][row] for name in list(who)[1:] if row in median[name]), default=None)
+        if best:
+            line += f"   ours/fastest {ms / best:.2f}"
+        if row in FLOPS and rates:
+            line += f"   floor {ms / (FLOPS[row] / max(rates)):.2f}"
+        elif row in BYTES and bandwidth:
+            line += f"   floor {ms / (BYTES[row] / bandwidth):.2f}"
         print(line)
+    for row in MEMORY:
+        if a.row in row:
+            memory = {name: max((r["mb"] for r in run(name, row)), default=float("nan")) for name in who}
+            print(f"memory of {row}: " + ", ".join(f"{name} {mb:.0f} MB" for name, mb in memory.items()))
 
 
 if __name__ == "__main__":

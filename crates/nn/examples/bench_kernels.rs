@@ -1,4 +1,5 @@
-//! Times of kernels and training steps, as JSON: name -> milliseconds of each repetition.
+//! Times of kernels and training steps, as JSON: name, milliseconds of each repetition, and by how many MB the row raised
+//! the largest memory of the process (only the first or the only row says how much it needs).
 //!
 //! `bench_kernels [REPEATS [NAME]]`; `benches/peers/kernels.py` runs it beside its peers.
 #![allow(clippy::print_stdout, clippy::expect_used)]
@@ -6,7 +7,7 @@
 use burn::tensor::Tensor;
 use neuropil_core::{Result, Streams};
 use neuropil_nn::kernels::{self, Activation, ConvShape, Mat};
-use neuropil_nn::modules::{Conv, Linear, Mlp, Transformer, TransformerConfig, act, cross_entropy};
+use neuropil_nn::modules::{BatchNorm, Conv, Linear, Mlp, Transformer, TransformerConfig, act, cross_entropy};
 use neuropil_nn::optim::{Optimiser, Rule, Schedule};
 use neuropil_nn::{Init, Parameters, Pass, Training};
 use std::time::Instant;
@@ -15,10 +16,18 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Largest memory of this process so far in MB, where the system tells.
+fn peak_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(0.0, |kb| kb / 1024.0)
+}
+
 fn time(name: &str, repeats: usize, mut f: impl FnMut() -> Result<()>) -> Result<()> {
     if std::env::args().nth(2).is_some_and(|only| !name.contains(&only)) {
         return Ok(());
     }
+    let before = peak_mb();
     let mut all = Vec::new();
     for i in 0..repeats + 3 {
         let start = Instant::now();
@@ -27,7 +36,7 @@ fn time(name: &str, repeats: usize, mut f: impl FnMut() -> Result<()>) -> Result
             all.push(start.elapsed().as_secs_f64() * 1e3);
         }
     }
-    println!(r#"{{"name":"{name}","ms":{all:?}}}"#);
+    println!(r#"{{"name":"{name}","ms":{all:?},"mb":{:.1}}}"#, peak_mb() - before);
     Ok(())
 }
 
@@ -53,7 +62,21 @@ fn main() -> Result<()> {
             Ok(())
         })?;
     }
+    let long = vec![1.0; 1 << 24];
+    time("copy 16M", repeats, || {
+        std::hint::black_box(kernels::concatenate(&[&long]));
+        Ok(())
+    })?;
     let x = s.normals_f32(1 << 22);
+    time("softmax 4M", repeats, || {
+        std::hint::black_box(kernels::softmax_rows(&x, 1024, false));
+        Ok(())
+    })?;
+    let (gain, offset) = (s.normals_f32(1024), s.normals_f32(1024));
+    time("layer norm 4M", repeats, || {
+        std::hint::black_box(kernels::row_norm(&x, &gain, Some(&offset), kernels::RowNorm::Layer));
+        Ok(())
+    })?;
     for (name, kind) in
         [("tanh 4M", Activation::Tanh), ("gelu 4M", Activation::GeluErf), ("exp 4M", Activation::Exp)]
     {
@@ -97,10 +120,22 @@ fn main() -> Result<()> {
     time("cnn step", repeats, || t.step(|pass| Ok(forward(pass))).map(|_| ()))?;
 
     let mut p = Parameters::default();
+    let layers = [conv(&mut p, "r1", [64, 64], 32, 1, &mut s)?, conv(&mut p, "r2", [64, 64], 32, 1, &mut s)?];
+    let norms = [BatchNorm::new(&mut p, "n1", 64, &mut s), BatchNorm::new(&mut p, "n2", 64, &mut s)];
+    let images = s.normals_f32(32 * 64 * 1024);
+    let mut t = training(p);
+    let residual = |pass: &Pass| -> Tensor<1> {
+        let x: Tensor<4> = pass.input(images.clone(), [32, 64, 32, 32]);
+        let y = act(norms[0].forward(pass, layers[0].forward(pass, x.clone())), Activation::Relu);
+        act(norms[1].forward(pass, layers[1].forward(pass, y)) + x, Activation::Relu).mean()
+    };
+    time("resnet block step", repeats, || t.step(|pass| Ok(residual(pass))).map(|_| ()))?;
+
+    let mut p = Parameters::default();
     let shape = ConvShape::cubic([16, 16], [32; 3], 3, 1, 1);
     let blocks = [Conv::new(&mut p, "a", shape, 3, &mut s)?, Conv::new(&mut p, "b", shape, 3, &mut s)?];
     let volume = s.normals_f32(16 << 15);
-    time("3-D block", repeats, || {
+    time("u-net block", repeats, || {
         let pass = Pass::training(&p, None);
         let mut x: Tensor<5> = pass.input(volume.clone(), [1, 16, 32, 32, 32]);
         for b in &blocks {

@@ -1,5 +1,6 @@
 //! One evaluation of a network: its parameters as tensors, its random masks, its recorded activations.
 
+use crate::kernels;
 use crate::parameters::{ParameterId, Parameters};
 use burn::tensor::{Device, Tensor, TensorData};
 use neuropil_core::{ActivityKind, Error, Recording, Result, Sampling, Stream, Unit};
@@ -39,6 +40,8 @@ pub struct Pass {
     shapes: Vec<Vec<usize>>,
     dropout: RefCell<Option<Stream>>,
     hooks: RefCell<Option<Vec<Activation>>>,
+    training: bool,
+    replaced: RefCell<Vec<(ParameterId, Vec<f32>)>>,
 }
 
 impl Pass {
@@ -60,7 +63,7 @@ impl Pass {
     fn new(parameters: &Parameters, gradients: bool, dropout: Option<Stream>, hooks: bool) -> Self {
         let device = if gradients { Device::flex().autodiff() } else { Device::flex() };
         let leaf = |e: &crate::parameters::Entry| {
-            let values = parameters.values()[e.offset..e.offset + e.len].to_vec();
+            let values = kernels::concatenate(&[&parameters.values()[e.offset..e.offset + e.len]]);
             let t = Tensor::<1>::from_data(TensorData::new(values, [e.len]), &device);
             if gradients { t.require_grad() } else { t }
         };
@@ -70,6 +73,8 @@ impl Pass {
             device: device.clone(),
             dropout: RefCell::new(dropout),
             hooks: RefCell::new(hooks.then(Vec::new)),
+            training: gradients,
+            replaced: RefCell::new(Vec::new()),
         }
     }
 
@@ -82,6 +87,24 @@ impl Pass {
             dims[i.saturating_sub(extra)] *= n;
         }
         self.leaves[id.0].clone().reshape(dims)
+    }
+
+    /// True if the pass will be differentiated.
+    pub fn is_training(&self) -> bool {
+        self.training
+    }
+
+    /// Gives a parameter that follows the data instead of a gradient (a running average) its next values; [`Training`]
+    /// puts them in after the step.
+    ///
+    /// [`Training`]: crate::Training
+    pub fn replace(&self, id: ParameterId, values: Vec<f32>) {
+        self.replaced.borrow_mut().push((id, values));
+    }
+
+    /// The next values of such parameters.
+    pub fn take_replaced(&self) -> Vec<(ParameterId, Vec<f32>)> {
+        self.replaced.take()
     }
 
     /// Data as a tensor outside the graph.
@@ -123,16 +146,22 @@ impl Pass {
             return Err(Error::input("a finite loss", value.to_string())
                 .hint("lower the learning rate or check the data"));
         }
-        let grads = loss.backward();
-        let total = self.leaves.iter().map(|l| l.dims()[0]).sum();
-        let mut flat = Vec::with_capacity(total);
-        for leaf in &self.leaves {
-            match leaf.grad(&grads) {
-                Some(g) => flat.extend(values(g)),
-                // A parameter that the loss does not touch.
-                None => flat.extend(std::iter::repeat_n(0.0, leaf.dims()[0])),
-            }
-        }
+        let mut grads = loss.backward();
+        let parts: Vec<Option<TensorData>> =
+            self.leaves.iter().map(|leaf| leaf.grad_remove(&mut grads).map(Tensor::into_data)).collect();
+        // A parameter that the loss does not touch has no gradient.
+        let lengths: Vec<usize> = self.leaves.iter().map(|leaf| leaf.dims()[0]).collect();
+        let untouched = parts.iter().zip(&lengths).filter(|(part, _)| part.is_none());
+        let zeros = vec![0.0; untouched.map(|(_, n)| *n).max().unwrap_or(0)];
+        let slices: Vec<&[f32]> = parts
+            .iter()
+            .zip(&lengths)
+            .map(|(part, n)| match part {
+                Some(data) => data.as_slice().unwrap_or_default(),
+                None => &zeros[..*n],
+            })
+            .collect();
+        let flat = kernels::concatenate(&slices);
         Ok((value, flat))
     }
 
@@ -144,5 +173,5 @@ impl Pass {
 
 /// The values of a tensor in C order.
 pub fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-    x.into_data().try_to_vec().unwrap_or_default()
+    x.into_data().try_into_vec().unwrap_or_default()
 }

@@ -37,10 +37,15 @@ impl Training {
         let pass = Pass::training(&self.parameters, Some(self.dropout.clone()));
         let loss = loss(&pass)?;
         let (value, gradient) = pass.gradient(&loss).map_err(|e| e.at(format!("step {}", self.step)))?;
+        let replaced = pass.take_replaced();
         if let Some(stream) = pass.into_dropout() {
             self.dropout = stream;
         }
-        self.apply(value, gradient)
+        let value = self.apply(value, gradient)?;
+        for (id, values) in replaced {
+            self.parameters.get_mut(id).copy_from_slice(&values);
+        }
+        Ok(value)
     }
 
     /// One step with a gradient from elsewhere (a hand-written backward pass), in buffer order.

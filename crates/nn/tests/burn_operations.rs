@@ -1,10 +1,14 @@
 //! Our operations against the tensor library's own: values and gradients over random shapes.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
 
+use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{Tensor, activation, module};
 use neuropil_core::{Stream, Streams};
-use neuropil_nn::kernels::{Activation, ConvShape};
-use neuropil_nn::modules::{Conv, GroupNorm, LayerNorm, RmsNorm, act, log_softmax, softmax};
+use neuropil_nn::kernels::{Activation, ConvShape, PoolShape};
+use neuropil_nn::modules::{
+    BatchNorm, Conv, GroupNorm, LayerNorm, RmsNorm, act, attention, average_pool, cross_entropy, log_softmax,
+    max_pool, rotary, softmax,
+};
 use neuropil_nn::pass::values;
 use neuropil_nn::{Init, Parameters, Pass};
 
@@ -57,6 +61,7 @@ fn pointwise_functions_and_rows() {
         let x = p.add("x", &shape, Init::Normal(1.5), &mut s);
         for (kind, theirs) in [
             (Activation::Relu, activation::relu as fn(Tensor<3>) -> Tensor<3>),
+            (Activation::LeakyRelu, |v| activation::leaky_relu(v, 0.01)),
             (Activation::GeluErf, activation::gelu),
             (Activation::Gelu, activation::gelu_approximate),
             (Activation::Silu, activation::silu),
@@ -180,5 +185,152 @@ fn group_norm() {
             assert!((a - b).abs() < 2e-4 * (1.0 + b.abs()), "group norm: {a} {b}");
         }
         assert!(GroupNorm::new(&mut p, "no", 5, 2, &mut s).is_err());
+    }
+}
+
+#[test]
+fn batch_norm() {
+    let mut s = Streams::new(4).stream("shapes", 0);
+    for _ in 0..20 {
+        let [n, c, h, w] =
+            [below(&mut s, 2, 5), below(&mut s, 1, 4), below(&mut s, 1, 9), below(&mut s, 2, 9)];
+        let mut p = Parameters::default();
+        let norm = BatchNorm::new(&mut p, "norm", c, &mut s);
+        let y = p.add("y", &[n, c, h, w], Init::Normal(2.0), &mut s);
+        let theirs = |_: &Pass, v: Tensor<4>| {
+            let rows: Tensor<2> = v.swap_dims(0, 1).reshape([c, n * h * w]);
+            let centred = rows.clone() - rows.mean_dim(1);
+            let normal = centred.clone() / (centred.powf_scalar(2.0).mean_dim(1) + 1e-5).sqrt();
+            normal.reshape([c, n, h, w]).swap_dims(0, 1)
+        };
+        let (a, b) = (evaluate(&p, y, |pass, v: Tensor<4>| norm.forward(pass, v)), evaluate(&p, y, theirs));
+        let own = a.1.len() - n * c * h * w;
+        for (a, b) in a.0.iter().zip(&b.0).chain(a.1[own..].iter().zip(&b.1[own..])) {
+            assert!((a - b).abs() < 5e-4 * (1.0 + b.abs()), "batch norm: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn batch_norm_follows_the_data_and_then_uses_its_averages() {
+    let mut s = Streams::new(5).stream("data", 0);
+    let mut p = Parameters::default();
+    let norm = BatchNorm::new(&mut p, "norm", 2, &mut s);
+    let schedule = neuropil_nn::optim::Schedule::constant(0.0);
+    let rule = neuropil_nn::optim::Rule::adamw(0.0);
+    let mut training = neuropil_nn::Training::new(p, rule, schedule, 1e9, s.clone());
+    for _ in 0..80 {
+        // Channel 0 has mean 3 and deviation 2, channel 1 mean -1 and deviation 0.5.
+        let x: Vec<f32> = (0..64)
+            .flat_map(|_| [3.0 + 2.0 * s.normal() as f32, -1.0 + 0.5 * s.normal() as f32])
+            .collect();
+        training
+            .step(|pass| Ok(norm.forward(pass, pass.input(x, [64, 2, 1])).powf_scalar(2.0).mean()))
+            .unwrap();
+    }
+    let pass = Pass::inference(&training.parameters);
+    let y = values(norm.forward(&pass, pass.input(vec![3.0, -1.0, 5.0, -1.5], [2, 2, 1])));
+    // Averages of about ten batches of 64: standard error 4 % of a deviation.
+    for (got, want) in y.iter().zip([0.0, 0.0, 1.0, -1.0]) {
+        assert!((got - want).abs() < 0.2, "{y:?}");
+    }
+}
+
+#[test]
+fn attention_and_rotary() {
+    let mut s = Streams::new(6).stream("shapes", 0);
+    for round in 0..24 {
+        let (b, heads, dh) = (below(&mut s, 1, 3), below(&mut s, 1, 3), 2 * below(&mut s, 1, 4));
+        let (t, causal) = (if round == 0 { 1 } else { below(&mut s, 1, 90) }, round % 2 == 0);
+        let mut p = Parameters::default();
+        let x = p.add("x", &[b, t, 3 * heads * dh], Init::Normal(1.0), &mut s);
+        let theirs = |pass: &Pass, v: Tensor<3>| {
+            let part = |k: usize| {
+                v.clone()
+                    .slice([0..b, 0..t, k * heads * dh..(k + 1) * heads * dh])
+                    .reshape([b, t, heads, dh])
+                    .swap_dims(1, 2)
+            };
+            let scores = part(0).matmul(part(1).swap_dims(2, 3)) / (dh as f64).sqrt();
+            let hidden = |place: usize| if causal && place % t > place / t % t { -1e30 } else { 0.0 };
+            let mask = (0..b * heads * t * t).map(hidden).collect();
+            let weights = activation::softmax(scores + pass.input(mask, [b, heads, t, t]), 3);
+            weights.matmul(part(2)).swap_dims(1, 2).reshape([b, t, heads * dh])
+        };
+        same("attention", &p, x, |_, v| attention(v, heads, causal), theirs);
+
+        let mut p = Parameters::default();
+        let x = p.add("x", &[b, t, heads, dh], Init::Normal(1.0), &mut s);
+        let theirs = |pass: &Pass, v: Tensor<4>| {
+            let pairs: Tensor<5> = v.reshape([b, t, heads, dh / 2, 2]);
+            let (even, odd) = (
+                pairs.clone().slice([0..b, 0..t, 0..heads, 0..dh / 2, 0..1]),
+                pairs.slice([0..b, 0..t, 0..heads, 0..dh / 2, 1..2]),
+            );
+            let table = |f: fn(f64) -> f64| {
+                let angle =
+                    |k: usize| (k / (dh / 2)) as f64 * 100_f64.powf(-2.0 * (k % (dh / 2)) as f64 / dh as f64);
+                pass.input::<5>((0..t * dh / 2).map(|k| f(angle(k)) as f32).collect(), [1, t, 1, dh / 2, 1])
+            };
+            let (cos, sin) = (table(f64::cos), table(f64::sin));
+            let turned = vec![
+                even.clone() * cos.clone() - odd.clone() * sin.clone(),
+                odd * cos + even * sin,
+            ];
+            Tensor::cat(turned, 4).reshape([b, t, heads, dh])
+        };
+        same("rotary", &p, x, |_, v| rotary(v, 100.0), theirs);
+    }
+}
+
+#[test]
+fn pooling() {
+    let mut s = Streams::new(7).stream("shapes", 0);
+    for _ in 0..30 {
+        let (n, c, h, w) = (below(&mut s, 1, 3), below(&mut s, 1, 4), below(&mut s, 3, 9), below(&mut s, 3, 20));
+        let (k, stride) = (below(&mut s, 1, 3), below(&mut s, 1, 3));
+        let mut p = Parameters::default();
+        let x = p.add("x", &[n, c, h, w], Init::Normal(1.0), &mut s);
+        let shape =
+            PoolShape { size: [1, h, w], kernel: [1, k, k], stride: [1, stride, stride], padding: [0; 3] };
+        same(
+            "max pool",
+            &p,
+            x,
+            |_, v: Tensor<4>| max_pool(v, shape),
+            |_, v| module::max_pool2d(v, MaxPoolOptions { stride: [stride; 2], ..MaxPoolOptions::new([k; 2]) }),
+        );
+        same(
+            "average pool",
+            &p,
+            x,
+            |_, v: Tensor<4>| average_pool(v, shape),
+            |_, v| module::avg_pool2d(v, AvgPoolOptions { stride: [stride; 2], ..AvgPoolOptions::new([k; 2]) }),
+        );
+    }
+}
+
+#[test]
+fn cross_entropy_of_logits() {
+    let mut s = Streams::new(8).stream("shapes", 0);
+    for _ in 0..20 {
+        let (n, classes) = (below(&mut s, 1, 200), below(&mut s, 1, 40));
+        let mut p = Parameters::default();
+        let x = p.add("x", &[n, classes], Init::Normal(2.0), &mut s);
+        let targets: Vec<u32> = (0..n).map(|_| s.below(classes) as u32).collect();
+        let theirs = |pass: &Pass, v: Tensor<2>| {
+            let chosen = (0..n * classes)
+                .map(|i| if i % classes == targets[i / classes] as usize { -1.0 / n as f32 } else { 0.0 })
+                .collect();
+            (activation::log_softmax(v, 1) * pass.input(chosen, [n, classes])).sum()
+        };
+        let run = |f: &dyn Fn(&Pass, Tensor<2>) -> Tensor<1>| {
+            let pass = Pass::training(&p, None);
+            pass.gradient(&f(&pass, pass.parameter::<2>(x))).expect("gradient")
+        };
+        let (a, b) = (run(&|_, v| cross_entropy(v, &targets, None)), run(&theirs));
+        assert!((a.0 - b.0).abs() < 1e-5 * (1.0 + b.0.abs()));
+        // Single precision on both sides.
+        assert!(a.1.iter().zip(&b.1).all(|(a, b)| (a - b).abs() < 1e-6));
     }
 }

@@ -90,7 +90,7 @@ pub fn matmul<T: Real>(out: MatMut<T>, a: Mat<T>, b: Mat<T>, accumulate: bool) {
 /// # Safety
 /// All these elements must be valid for writing and, if `accumulate`, initialised; nothing else may refer to them during
 /// the call.
-unsafe fn product<T: Real>(out: *mut T, row: usize, a: Mat<T>, b: Mat<T>, accumulate: bool) {
+pub(super) unsafe fn product<T: Real>(out: *mut T, row: usize, a: Mat<T>, b: Mat<T>, accumulate: bool) {
     debug_assert_eq!(a.cols, b.rows);
     if a.rows == 0 || b.cols == 0 {
         return;
@@ -148,37 +148,68 @@ fn tile(m: usize, n: usize, k: usize) -> (usize, usize) {
         .unwrap_or((m, n))
 }
 
-/// `out = a b` with `bias` added to every row, over the rayon pool, `out` row-major and dense.
-pub fn matmul_rows_plus<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, bias: &[T]) {
-    assert_eq!(bias.len(), b.cols, "a bias of another length");
-    out.par_chunks_mut(bias.len().max(1)).with_min_len(64).for_each(|row| row.copy_from_slice(bias));
-    matmul_rows(out, a, b, true);
+/// A pointer that tasks share, each for elements of its own.
+pub(super) struct Shared<T>(pub(super) *mut T);
+
+impl<T> Shared<T> {
+    /// The pointer. A method, so that closures borrow the whole.
+    pub(super) fn get(&self) -> *mut T {
+        self.0
+    }
 }
 
-/// A pointer that tasks share, each for elements of its own.
-struct Shared<T>(*mut T);
-
-// SAFETY: the pointer is only used by `matmul_rows`, whose tasks touch disjoint elements.
+// SAFETY: a pointer may be sent anywhere; those who write through it vouch for disjoint elements.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
-/// `out = a b` (+ `out`) over the rayon pool, `out` row-major and dense.
-pub fn matmul_rows<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: bool) {
+/// `out = a b` (+ `bias` in every row) (+ `out`) over the rayon pool, rows of `out` behind each other.
+///
+/// # Safety
+/// The `a.rows * b.cols` elements from `out` on must be valid for writing and, if `accumulate`, initialised; nothing else
+/// may refer to them during the call.
+unsafe fn tiles<T: Real>(out: &Shared<T>, a: Mat<T>, b: Mat<T>, bias: Option<&[T]>, accumulate: bool) {
     let (m, n) = (a.rows, b.cols);
-    assert_eq!((out.len(), a.cols), (m * n, b.rows), "matrix product of unequal shapes");
     if m == 0 || n == 0 {
         return;
     }
     let (rows, cols) = tile(m, n, a.cols);
     let across = n.div_ceil(cols);
-    let shared = Shared(out.as_mut_ptr());
-    let shared = &shared;
     (0..m.div_ceil(rows) * across).into_par_iter().for_each(|t| {
         let (i, j) = (t / across * rows, t % across * cols);
         let (rows, cols) = (rows.min(m - i), cols.min(n - j));
-        // SAFETY: the tile lies within `out` (i + rows <= m, j + cols <= n), tiles do not overlap, and `out` is borrowed
-        // mutably for as long as the tasks run.
-        unsafe { product(shared.0.add(i * n + j), n, a.rows(i, rows), b.cols(j, cols), accumulate) }
+        if let Some(bias) = bias {
+            for i in i..i + rows {
+                let part = &bias[j..j + cols];
+                // SAFETY: row `i` of the tile, see below; a bias cannot overlap it.
+                unsafe { part.as_ptr().copy_to_nonoverlapping(out.get().add(i * n + j), cols) };
+            }
+        }
+        let accumulate = accumulate || bias.is_some();
+        // SAFETY: the tile lies within the output (i + rows <= m, j + cols <= n), tiles do not overlap, and with a bias
+        // all of it has just been written; the caller vouches for the rest.
+        unsafe { product(out.get().add(i * n + j), n, a.rows(i, rows), b.cols(j, cols), accumulate) }
     });
+}
+
+/// `out = a b` (+ `out`) over the rayon pool, `out` row-major and dense.
+pub fn matmul_rows<T: Real>(out: &mut [T], a: Mat<T>, b: Mat<T>, accumulate: bool) {
+    assert_eq!((out.len(), a.cols), (a.rows * b.cols, b.rows), "matrix product of unequal shapes");
+    // SAFETY: `out` has that many elements and is borrowed mutably.
+    unsafe { tiles(&Shared(out.as_mut_ptr()), a, b, None, accumulate) }
+}
+
+/// `a b` with `bias` (if any) added to every row, over the rayon pool: a new row-major matrix, written once.
+pub fn product_rows<T: Real>(a: Mat<T>, b: Mat<T>, bias: Option<&[T]>) -> Vec<T> {
+    assert_eq!(a.cols, b.rows, "matrix product of unequal shapes");
+    assert!(bias.is_none_or(|v| v.len() == b.cols), "a bias of another length");
+    let n = a.rows * b.cols;
+    let mut out = Vec::with_capacity(n);
+    // SAFETY: the vector has room for `n` elements, of which nothing else knows; the tiles are all of them, and each is
+    // written by its product, which begins from the bias or from nothing.
+    unsafe {
+        tiles(&Shared(out.as_mut_ptr()), a, b, bias, false);
+        out.set_len(n);
+    }
+    out
 }
 
 /// Rows per partial sum of [`column_sums`].
@@ -214,6 +245,8 @@ mod tests {
         let b: Vec<f64> = (0..n * k).map(|i| (i % 5) as f64 - 2.0).collect();
         let mut out = vec![1.0; m * n];
         matmul_rows(&mut out, Mat::new(&a, m, k), Mat::new(&b, n, k).t(), true);
+        let new = product_rows(Mat::new(&a, m, k), Mat::new(&b, n, k).t(), Some(&vec![1.0; n]));
+        assert!(out == new);
         for i in 0..m {
             for j in 0..n {
                 let want: f64 = 1.0 + (0..k).map(|l| a[i * k + l] * b[j * k + l]).sum::<f64>();

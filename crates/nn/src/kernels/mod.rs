@@ -19,11 +19,15 @@ mod elementwise;
 mod functions;
 mod gate;
 mod matmul;
+mod norm;
+mod pointwise;
 mod pool;
 mod recurrent;
 mod rows;
 
-pub use attention::{attention, attention_backward, linear_attention, linear_attention_backward};
+pub use attention::{
+    AttentionShape, attention, attention_backward, linear_attention, linear_attention_backward, rotary,
+};
 pub use conv::{ConvShape, conv, conv_backward_bias, conv_backward_input, conv_backward_weights};
 pub use elementwise::{
     Activation, activate, activate_backward, add_assign, multiply, relu, relu_backward, rotate, rotate_back,
@@ -33,15 +37,20 @@ pub use gate::{
     add_active_rows, add_rows, gate_active, read_then_write, relu_gate, relu_gate_backward, relu_rotate,
     relu_rotate_backward,
 };
-pub use matmul::{Mat, MatMut, column_sums, matmul, matmul_rows, matmul_rows_plus};
+pub use matmul::{Mat, MatMut, column_sums, matmul, matmul_rows, product_rows};
+pub use norm::{
+    RowNorm, SlabNorm, SlabShape, row_norm, row_norm_backward, slab_moments, slab_norm, slab_norm_backward,
+    softmax_row, softmax_rows, softmax_rows_backward,
+};
 pub use pool::{PoolShape, average_pool, average_pool_backward, max_pool, max_pool_backward};
 pub use recurrent::{Cell, CellShape, recurrent, recurrent_backward};
 pub use rows::{
-    centred_backward, cross_entropy, cross_entropy_backward, dot, layer_norm, layer_norm_backward,
-    masked_error, softmax_row, sum,
+    cross_entropy, cross_entropy_backward, dot, layer_norm, layer_norm_backward, masked_error, sum,
 };
 
+use rayon::prelude::*;
 use std::iter::Sum;
+use std::mem::MaybeUninit;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// Single or double precision.
@@ -179,3 +188,56 @@ macro_rules! dispatched {
     };
 }
 pub(crate) use dispatched;
+
+/// A vector of `n` values that `write` puts in, chunk by chunk over all threads; it is given the number of the chunk and
+/// must write all of it. Not zeroed first, which would cost as much as a pointwise function.
+///
+/// # Safety
+/// `write` must initialise every element of every chunk.
+unsafe fn written<T: Real>(
+    n: usize,
+    chunk: usize,
+    write: impl Fn(usize, &mut [MaybeUninit<T>]) + Sync,
+) -> Vec<T> {
+    let mut out = Vec::with_capacity(n);
+    out.spare_capacity_mut()[..n].par_chunks_mut(chunk.max(1)).enumerate().for_each(|(i, c)| write(i, c));
+    // SAFETY: the chunks are all of 0..n, and the caller vouches for every element of them.
+    unsafe { out.set_len(n) };
+    out
+}
+
+/// Elements per task of a copy.
+const COPY: usize = 1 << 16;
+
+/// All parts behind each other, copied over all threads.
+pub fn concatenate<T: Real>(parts: &[&[T]]) -> Vec<T> {
+    let n = parts.iter().map(|p| p.len()).sum();
+    let mut out = Vec::with_capacity(n);
+    let mut rest = &mut out.spare_capacity_mut()[..n];
+    let mut tasks = Vec::new();
+    for part in parts {
+        let (place, behind) = rest.split_at_mut(part.len());
+        rest = behind;
+        tasks.extend(place.chunks_mut(COPY).zip(part.chunks(COPY)));
+    }
+    tasks.into_par_iter().for_each(|(to, from)| {
+        to.write_copy_of_slice(from);
+    });
+    // SAFETY: the places of the parts are all of 0..n, and each has been written from a part of its length.
+    unsafe { out.set_len(n) };
+    out
+}
+
+/// The sum of the parts, each `n` long, in order.
+fn fold<T: Real>(mut parts: Vec<T>, n: usize) -> Vec<T> {
+    let own = n.min(parts.len());
+    let (first, rest) = parts.split_at_mut(own);
+    let rest = &*rest;
+    first.par_chunks_mut(COPY >> 4).enumerate().for_each(|(i, first)| {
+        for part in rest.chunks_exact(n.max(1)) {
+            add_assign(first, &part[i * (COPY >> 4)..][..first.len()]);
+        }
+    });
+    parts.truncate(n);
+    parts
+}

@@ -1,6 +1,6 @@
 //! Kernels along the rows of a matrix: layer norm, softmax cross-entropy, errors.
 
-use super::{Real, dispatched};
+use super::{Real, dispatched, softmax_row};
 use rayon::prelude::*;
 
 /// Rows per task; small enough for two threads, large enough to be worth a task.
@@ -84,19 +84,6 @@ pub fn layer_norm_backward<T: Real>(dx: &mut [T], dy: &[T], y: &[T], inverse: &[
         dx.chunks_exact_mut(d).zip(dy.chunks_exact(d)).zip(y.chunks_exact(d)).zip(inverse)
     {
         centred_backward(dx, dy, y, (sum(dy) / count, dot(dy, y) / count), inverse);
-    }
-}
-
-dispatched! {
-    /// Softmax of one row in place; returns the logarithm of the normaliser (log-sum-exp).
-    pub fn softmax_row(row: &mut [T]) -> T {
-        let mut max = T::of(-1e30);
-        for &v in row.iter() { max = if v > max { v } else { max }; }
-        for v in row.iter_mut() { *v = (*v - max).exp(); }
-        let total = sum(row);
-        let inverse = T::ONE / total;
-        for v in row.iter_mut() { *v *= inverse; }
-        max + total.ln()
     }
 }
 

@@ -34,13 +34,8 @@ impl Fused for LinearOp {
 
     fn forward(&self, inputs: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
         let rows = inputs[0].len() / self.input;
-        let mut out = vec![0.0; rows * self.output];
         let (x, w) = (Mat::new(inputs[0], rows, self.input), Mat::new(inputs[1], self.input, self.output));
-        match inputs.get(2) {
-            Some(bias) => kernels::matmul_rows_plus(&mut out, x, w, bias),
-            None => kernels::matmul_rows(&mut out, x, w, false),
-        }
-        (out, Vec::new())
+        (kernels::product_rows(x, w, inputs.get(2).copied()), Vec::new())
     }
 
     fn backward(&self, s: Saved, needed: &[bool]) -> Vec<Vec<f32>> {
@@ -48,14 +43,8 @@ impl Fused for LinearOp {
         let (x, w) =
             (Mat::new(s.inputs[0], rows, self.input), Mat::new(s.inputs[1], self.input, self.output));
         let dy = Mat::new(s.gradient, rows, self.output);
-        let mut dx = Vec::new();
-        if needed[0] {
-            dx.resize(s.inputs[0].len(), 0.0);
-            kernels::matmul_rows(&mut dx, dy, w.t(), false);
-        }
-        let mut dw = vec![0.0; s.inputs[1].len()];
-        kernels::matmul_rows(&mut dw, x.t(), dy, false);
-        let mut out = vec![dx, dw];
+        let dx = if needed[0] { kernels::product_rows(dy, w.t(), None) } else { Vec::new() };
+        let mut out = vec![dx, kernels::product_rows(x.t(), dy, None)];
         if s.inputs.len() > 2 {
             let mut db = vec![0.0; self.output];
             kernels::column_sums(&mut db, s.gradient);

@@ -9,7 +9,7 @@ mod transformer;
 
 pub use basic::{Embedding, Linear, Mlp, act, cross_entropy, masked_mean_squared_error};
 pub use conv::{Conv, ConvNet, Stage as ConvStage};
-pub use norm::{GroupNorm, LayerNorm, RmsNorm, log_softmax, softmax};
+pub use norm::{BatchNorm, GroupNorm, LayerNorm, RmsNorm, log_softmax, softmax};
 pub use pool::{average_pool, max_pool};
 pub use recurrent::Recurrent;
-pub use transformer::{Block, Transformer, TransformerConfig};
+pub use transformer::{Block, Transformer, TransformerConfig, attention, rotary};

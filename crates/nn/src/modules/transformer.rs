@@ -2,7 +2,7 @@
 
 use super::{Embedding, LayerNorm, Linear, act};
 use crate::fused::{Fused, Saved, apply1};
-use crate::kernels::{self, Activation};
+use crate::kernels::{self, Activation, AttentionShape};
 use crate::parameters::{Init, Parameters};
 use crate::pass::Pass;
 use burn::tensor::Tensor;
@@ -26,24 +26,53 @@ pub struct TransformerConfig {
     pub dropout: f64,
 }
 
-struct AttentionOp {
-    steps: usize,
-    width: usize,
-    heads: usize,
-}
-
-impl Fused for AttentionOp {
+impl Fused for AttentionShape {
     fn shape(&self, inputs: &[&[usize]]) -> Vec<usize> {
         vec![inputs[0][0], self.steps, self.width]
     }
 
     fn forward(&self, x: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
-        kernels::attention(x[0], self.steps, self.width, self.heads)
+        kernels::attention(x[0], *self)
     }
 
     fn backward(&self, s: Saved, _: &[bool]) -> Vec<Vec<f32>> {
-        vec![kernels::attention_backward(s.gradient, s.inputs[0], s.kept, self.steps, self.width, self.heads)]
+        vec![kernels::attention_backward(s.gradient, s.inputs[0], s.output, s.kept, *self)]
     }
+}
+
+/// Scaled dot-product attention of `heads` heads, which divide the width: queries, keys and values side by side [batch,
+/// steps, 3 width] -> [batch, steps, width]. A `causal` one lets a token see itself and those before it only.
+pub fn attention(qkv: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
+    let [_, steps, width] = qkv.dims();
+    apply1(AttentionShape { steps, width: width / 3, heads, causal }, qkv)
+}
+
+struct RotaryOp {
+    steps: usize,
+    heads: usize,
+    width: usize,
+    base: f64,
+}
+
+impl Fused for RotaryOp {
+    fn shape(&self, inputs: &[&[usize]]) -> Vec<usize> {
+        inputs[0].to_vec()
+    }
+
+    fn forward(&self, x: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
+        (kernels::rotary(x[0], self.steps, self.heads, self.width, self.base, false), Vec::new())
+    }
+
+    fn backward(&self, s: Saved, _: &[bool]) -> Vec<Vec<f32>> {
+        vec![kernels::rotary(s.gradient, self.steps, self.heads, self.width, self.base, true)]
+    }
+}
+
+/// Rotary position code (Su et al. 2021) of queries or keys [batch, steps, heads, even head width]: pair j of the token
+/// at position i is turned by the angle i base^(-2 j / width).
+pub fn rotary(x: Tensor<4>, base: f64) -> Tensor<4> {
+    let [_, steps, heads, width] = x.dims();
+    apply1(RotaryOp { steps, heads, width, base }, x)
 }
 
 /// x + attention(norm(x)), then x + mlp(norm(x)): 12 width^2 weights.
@@ -75,9 +104,8 @@ impl Block {
 
     /// [batch, steps, width] -> the same shape.
     pub fn forward(&self, pass: &Pass, x: Tensor<3>) -> Tensor<3> {
-        let [_, steps, width] = x.dims();
-        let op = AttentionOp { steps, width, heads: self.heads };
-        let a: Tensor<3> = apply1(op, self.qkv.forward(pass, self.norms[0].forward(pass, x.clone())));
+        let qkv = self.qkv.forward(pass, self.norms[0].forward(pass, x.clone()));
+        let a = attention(qkv, self.heads, true);
         let x = x + pass.dropout(self.mix.forward(pass, a), self.dropout);
         let h = act(self.up.forward(pass, self.norms[1].forward(pass, x.clone())), Activation::Gelu);
         x + pass.dropout(self.down.forward(pass, h), self.dropout)
