@@ -14,5 +14,6 @@ pub mod mds;
 pub mod power_law;
 pub mod procrustes;
 pub mod rdm;
+pub mod segmentation;
 pub mod timeseries;
 pub mod topology;

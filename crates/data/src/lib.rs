@@ -4,6 +4,8 @@
 //! - [`read`]: a path becomes a noun, whatever fitting format it has; this is what every `--input` uses.
 //! - [`formats`]: one module per format, bytes to values and back.
 //! - [`embedded`]: real data that need no file and no network.
+//! - [`generated`]: data with a known truth, from a random stream.
+//! - [`patches`], [`augment`]: cutting volumes into pieces for a network, and putting its answers together.
 //! - [`check`]: what is inside a file.
 //! - [`known`]: MNIST, Fashion-MNIST and CIFAR-10 from their canonical addresses or from a file the user has.
 //!
@@ -16,11 +18,14 @@
 //! # Ok::<(), neuropil_core::Error>(())
 //! ```
 
+pub mod augment;
 pub mod check;
 pub mod embedded;
 pub mod formats;
 pub mod frame;
+pub mod generated;
 pub mod known;
+pub mod patches;
 pub mod read;
 pub mod source;
 pub mod worm_names;

@@ -15,6 +15,7 @@
 
 pub mod assignment;
 pub mod clustering;
+pub mod distance_transform;
 pub mod distances;
 pub mod gemm;
 pub mod interpolation;

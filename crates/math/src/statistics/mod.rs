@@ -5,6 +5,7 @@ mod descriptive;
 mod information;
 mod resampling;
 mod testing;
+mod wilcoxon;
 
 pub use correlation::{kendall_tau_a, kendall_tau_b, pearson, spearman};
 pub use descriptive::{
@@ -19,3 +20,4 @@ pub use testing::{
     auroc, benjamini_hochberg, binomial_interval, bonferroni, erf, normal_cdf, normal_quantile, one_sample_t,
     paired_t, student_t_quantile, student_t_two_sided_p, welch_t,
 };
+pub use wilcoxon::wilcoxon_greater;

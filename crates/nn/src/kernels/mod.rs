@@ -24,6 +24,7 @@ mod pointwise;
 mod pool;
 mod recurrent;
 mod rows;
+mod upsample;
 
 pub use attention::{
     AttentionShape, attention, attention_backward, linear_attention, linear_attention_backward, rotary,
@@ -47,6 +48,7 @@ pub use recurrent::{Cell, CellShape, recurrent, recurrent_backward};
 pub use rows::{
     cross_entropy, cross_entropy_backward, dot, layer_norm, layer_norm_backward, masked_error, sum,
 };
+pub use upsample::{upsample, upsample_backward};
 
 use rayon::prelude::*;
 use std::iter::Sum;

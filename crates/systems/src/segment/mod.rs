@@ -1,3 +1,6 @@
 //! Segmentation of volumes.
 
-wing! {}
+wing! {
+    /// Nested structures with a multi-level activation.
+    nested_glioma::NestedGlioma,
+}
