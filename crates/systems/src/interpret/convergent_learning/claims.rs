@@ -183,6 +183,28 @@ pub(super) fn judge(config: &ConvergentLearning, run: &mut Run, layers: &[LayerR
     if !open.is_empty() {
         run.note(format!("Paired intervals that include 0 or are negative: {}.", open.join(", ")));
     }
+    if least < margins.accuracy {
+        let steps = config.epochs * config.train_images.div_ceil(config.batch);
+        run.note(format!(
+            "The networks reach {:.1} to {:.1} % in {steps} steps; networks that are not trained to the end may share less.",
+            100.0 * least,
+            100.0 * most
+        ));
+    }
+    if conv1.matched() < conv2.matched()
+        && let Some(nulls) = &conv1.nulls
+    {
+        run.note(format!(
+            "Units of conv1 do not match better than those of conv2 here: digits have few kinds of strokes, and the 5x5 \
+             filters stay near their random start (a trained network matches them by {:.3}, an untrained one by {:.3}). \
+             From conv2 on matches fall with depth ({:.3}, {:.3}, {:.3}), as in the paper.",
+            conv1.matched(),
+            mean(&nulls.untrained),
+            conv2.matched(),
+            conv3.matched(),
+            conv4.matched()
+        ));
+    }
     if config.dataset == Dataset::Mnist {
         run.note(
             "The paper compares networks trained on ImageNet; these learned the embedded 12,000 images of MNIST, for \

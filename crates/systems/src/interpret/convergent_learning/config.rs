@@ -87,6 +87,8 @@ pub struct ConvergentLearning {
     pub bootstraps: usize,
     /// Units with a smaller standard deviation are dead and left out, in units of the data.
     pub dead_below: f64,
+    /// Independent draws of the synthetic populations.
+    pub synthetic_draws: u32,
     /// Units of each synthetic population.
     pub synthetic_units: usize,
     /// Samples of the synthetic populations.
@@ -142,6 +144,7 @@ impl ConvergentLearning {
             bins: 15,
             bootstraps: 50,
             dead_below: 1e-8,
+            synthetic_draws: 3,
             synthetic_units: 64,
             synthetic_samples: 20_000,
             judge_all: false,
@@ -154,6 +157,7 @@ impl ConvergentLearning {
                 test_images: 96,
                 random_clusters: 2,
                 bootstraps: 5,
+                synthetic_draws: 1,
                 synthetic_units: 16,
                 synthetic_samples: 2000,
                 ..quick
@@ -162,7 +166,7 @@ impl ConvergentLearning {
             Profile::Full => Self {
                 networks: 4,
                 train_images: 12_000,
-                epochs: 6,
+                epochs: 15,
                 test_images: 3000,
                 bootstraps: 200,
                 judge_all: true,
@@ -240,6 +244,7 @@ impl ConvergentLearning {
         range("random_clusters", self.random_clusters, 1, 1000)?;
         range("bins", self.bins, 0, 255)?;
         range("bootstraps", self.bootstraps, 2, 100_000)?;
+        range("synthetic_draws", self.synthetic_draws as usize, 1, 1000)?;
         range("synthetic_units", self.synthetic_units, 8, 1000)?;
         range("synthetic_samples", self.synthetic_samples, 100, 1_000_000)?;
         fraction("held_out", self.held_out)?;
@@ -262,10 +267,11 @@ impl ConvergentLearning {
     }
 
     pub(super) fn expected(&self) -> Estimate {
-        let synthetic = 2.0e-5 * (self.synthetic_samples * self.synthetic_units) as f64 / 64.0;
+        let draws = f64::from(self.synthetic_draws);
+        let synthetic = draws * 2.5e-5 * (self.synthetic_samples * self.synthetic_units) as f64 / 64.0;
         let (trained, shown) = ((self.train_images * self.epochs) as f64, self.test_images as f64);
-        // Measured on 2 cores: 1.2 ms an image to train on, 0.4 ms to show.
-        let networks = self.networks as f64 * (1.2e-3 * trained + 0.4e-3 * shown);
+        // Measured on 2 cores: 0.8 ms an image to train on, 0.4 ms to show.
+        let networks = self.networks as f64 * (0.8e-3 * trained + 0.4e-3 * shown);
         let units = 64.0 * self.networks as f64;
         let samples = shown * self.positions as f64;
         let resamples = 4.0 * self.bootstraps as f64 * samples * units * units * 1.5e-11;

@@ -70,34 +70,49 @@ pub(super) fn reproduce(config: &ConvergentLearning, run: &mut Run) -> Result<()
     Ok(())
 }
 
-/// What became of the units of which the truth is known.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What became of the units of which the truth is known, in one draw or in all.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Known {
-    comparison: Comparison,
-    /// Share of copies that are matched with their original.
-    recovered: f64,
+    /// Copies, and how many of them are matched with their original.
+    copies: usize,
+    recovered: usize,
     /// Matched correlations of copies, sums and strangers.
     pub correlations: [Vec<f64>; 3],
     /// F1 of the support of each sum.
     supports: Vec<f64>,
+    /// Per draw: penalty of the operating point, R^2 of the dense, the sparse and the single-unit map, agreement of clusters
+    /// and of random clusters.
+    numbers: Vec<[f64; 6]>,
+}
+
+impl Known {
+    fn extend(&mut self, other: Self) {
+        self.copies += other.copies;
+        self.recovered += other.recovered;
+        self.correlations.iter_mut().zip(other.correlations).for_each(|(a, b)| a.extend(b));
+        self.supports.extend(other.supports);
+        self.numbers.extend(other.numbers);
+    }
 }
 
 fn synthetic(config: &ConvergentLearning, run: &mut Run) -> Result<()> {
     let recipe = Synthetic { units: config.synthetic_units, samples: config.synthetic_samples };
-    let streams = run.streams();
-    let known: Known = run.stage("synthetic", |_| {
-        let (layer, kinds) = recipe.draw(config.held_out, streams)?;
-        let mut stream = streams.stream("synthetic clusters", 0);
-        let (comparison, _) = Comparison::of(&layer, &layer.plain()?, [0, 1], &config.options(), &mut stream)?;
-        Ok(judge(comparison, &layer, &kinds, config.weight_threshold))
-    })?;
-    let c = &known.comparison;
+    let mut known = Known::default();
+    for k in 0..config.synthetic_draws {
+        let streams = run.streams().replicate(u64::from(k));
+        known.extend(run.stage(&format!("synthetic {}", k + 1), |_| {
+            let (layer, kinds) = recipe.draw(config.held_out, streams)?;
+            let mut stream = streams.stream("synthetic clusters", 0);
+            let (found, _) = Comparison::of(&layer, &layer.plain()?, [0, 1], &config.options(), &mut stream)?;
+            Ok(judge(&found, &layer, &kinds, config.weight_threshold))
+        })?);
+    }
     run.claim(
         Claim::new(
             "copies_recovered",
             "The one-to-one matching finds the original of permuted, scaled and noisy copies",
-            format!("share of {} copies matched with their original", known.correlations[0].len()),
-            known.recovered,
+            format!("share of {} copies matched with their original", known.copies),
+            known.recovered as f64 / known.copies as f64,
             Bar::AtLeast(0.92),
         )
         .paper("bipartite matching pairs units that encode the same feature"),
@@ -109,6 +124,9 @@ fn synthetic(config: &ConvergentLearning, run: &mut Run) -> Result<()> {
         median(&known.correlations[2])?,
         Bar::AtMost(0.1),
     ));
+    let column = |k: usize| known.numbers.iter().map(|n| n[k]).collect::<Vec<f64>>();
+    let mut lambdas = column(0);
+    lambdas.dedup();
     run.claim(
         Claim::new(
             "sums_explained",
@@ -116,7 +134,7 @@ fn synthetic(config: &ConvergentLearning, run: &mut Run) -> Result<()> {
             format!(
                 "F1 of the weights above {} at lambda {}, mean of {} sums",
                 config.weight_threshold,
-                c.mapping.operating().lambda,
+                lambdas.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                 known.supports.len()
             ),
             mean(&known.supports),
@@ -124,40 +142,49 @@ fn synthetic(config: &ConvergentLearning, run: &mut Run) -> Result<()> {
         )
         .paper("few-to-one maps predict nearly as well as dense ones"),
     );
-    run.metric("synthetic_dense_r2", c.mapping.dense());
-    run.metric("synthetic_sparse_r2", c.mapping.operating().explained);
-    run.metric("synthetic_single_r2", c.mapping.single);
-    run.metric("synthetic_cluster_agreement", c.clusters.agreement);
-    run.metric("synthetic_random_cluster_agreement", c.clusters.random_agreement);
-    run.metric("synthetic_lasso_unfinished", c.mapping.unfinished as f64);
+    for (k, name) in ["dense_r2", "sparse_r2", "single_r2", "cluster_agreement", "random_cluster_agreement"]
+        .iter()
+        .enumerate()
+    {
+        run.metric(&format!("synthetic_{name}"), mean(&column(k + 1)));
+    }
     run.figure(figures::known(&known));
     Ok(())
 }
 
-fn judge(comparison: Comparison, layer: &Layer, kinds: &[Kind], threshold: f64) -> Known {
+fn judge(comparison: &Comparison, layer: &Layer, kinds: &[Kind], threshold: f64) -> Known {
     let (a, b) = (layer.live(0), layer.live(1));
-    let mut correlations = [Vec::new(), Vec::new(), Vec::new()];
-    let (mut copies, mut right, mut supports) = (0, 0, Vec::new());
+    let (mapping, clusters) = (&comparison.mapping, &comparison.clusters);
+    let operating = mapping.operating();
+    let numbers = [
+        operating.lambda,
+        mapping.dense(),
+        operating.explained,
+        mapping.single,
+        clusters.agreement,
+        clusters.random_agreement,
+    ];
+    let mut known = Known { numbers: vec![numbers], ..Known::default() };
     for (t, &unit) in b.iter().enumerate() {
         let matched = comparison.matching.bipartite.iter().position(|j| *j == Some(t));
         let r = matched.map(|i| comparison.matching.bipartite_value[i]);
         match &kinds[unit] {
             Kind::Copy(original) => {
-                copies += 1;
-                right += usize::from(matched.is_some_and(|i| a[i] == *original));
-                correlations[0].extend(r);
+                known.copies += 1;
+                known.recovered += usize::from(matched.is_some_and(|i| a[i] == *original));
+                known.correlations[0].extend(r);
             }
             Kind::Sum(parts) => {
                 let found: Vec<usize> =
                     (0..a.len()).filter(|&i| comparison.mapping.weights[(i, t)].abs() > threshold).collect();
                 let both = found.iter().filter(|&&i| parts.contains(&a[i])).count();
-                supports.push(2.0 * both as f64 / (found.len() + parts.len()) as f64);
-                correlations[1].extend(r);
+                known.supports.push(2.0 * both as f64 / (found.len() + parts.len()) as f64);
+                known.correlations[1].extend(r);
             }
-            Kind::Stranger => correlations[2].extend(r),
+            Kind::Stranger => known.correlations[2].extend(r),
         }
     }
-    Known { comparison, recovered: f64::from(right as u32) / f64::from(copies.max(1)), correlations, supports }
+    known
 }
 
 fn networks(config: &ConvergentLearning, run: &mut Run) -> Result<()> {

@@ -260,7 +260,7 @@ pub(super) fn cluster_sizes(layers: &[LayerResult]) -> Figure {
 
 /// Pixels per weight of a filter, and of the gap between filters.
 const ZOOM: usize = 9;
-const GAP: usize = 6;
+const GAP: usize = 14;
 /// Filters side by side.
 const ACROSS: usize = 8;
 
@@ -286,7 +286,7 @@ pub(super) fn filters(conv1: &LayerResult, filters: &[Vec<Vec<f32>>], channels: 
             let side = taps.isqrt().max(1);
             let cell = side * ZOOM + GAP;
             let (width, height) = (ACROSS * cell, filters.len() * cell);
-            let mut pixels = vec![228_u8; width * height * 3];
+            let mut pixels = vec![255_u8; width * height * 3];
             for (column, (_, partners)) in chunk.iter().enumerate() {
                 for (net, unit) in partners.iter().enumerate() {
                     let Some(filter) = unit.and_then(|u| filters.get(net)?.get(conv1.members[net].live[u])) else { continue };
@@ -314,6 +314,13 @@ pub(super) fn filters(conv1: &LayerResult, filters: &[Vec<Vec<f32>>], channels: 
 }
 
 fn draw(pixels: &mut [u8], width: usize, (top, left): (usize, usize), filter: &[f32], side: usize, channels: usize) {
+    // A thin rim, or pale filters would have no edge.
+    for y in 0..side * ZOOM + 2 {
+        for x in 0..side * ZOOM + 2 {
+            let at = ((top + y - 1) * width + left + x - 1) * 3;
+            pixels[at..at + 3].fill(120);
+        }
+    }
     let most = filter.iter().fold(f32::MIN_POSITIVE, |m, w| m.max(w.abs()));
     let plane = side * side;
     for y in 0..side * ZOOM {

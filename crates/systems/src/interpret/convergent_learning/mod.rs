@@ -96,6 +96,10 @@ impl System for ConvergentLearning {
         self.expected()
     }
 
+    fn replicates(&self) -> u32 {
+        self.synthetic_draws
+    }
+
     fn reproduce(&self, run: &mut Run) -> Result<()> {
         experiment::reproduce(self, run)
     }

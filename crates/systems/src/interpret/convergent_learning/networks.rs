@@ -33,8 +33,8 @@ pub struct Images {
 }
 
 impl Images {
-    /// At most `count` images of one part of a set. MNIST is scaled to [0, 1], so that its background stays 0; CIFAR-10 to
-    /// mean 0 and variance about 1.
+    /// At most `count` images of one part of a set, scaled to a standard deviation of about 1, for which He's initial
+    /// weights are made. The background of MNIST stays 0, so that padding looks like it; CIFAR-10 is centred.
     pub fn load(dataset: Dataset, split: Split, count: usize) -> Result<Self> {
         let stimuli: Stimuli = match dataset {
             Dataset::Mnist => embedded::mnist(split)?,
@@ -45,9 +45,13 @@ impl Images {
         let [_, c, h, w] = *chosen.values.shape() else {
             return Err(Error::Internal(format!("images of shape {:?}", chosen.values.shape())));
         };
-        let scale = if chosen.values.dtype() == DType::U8 { 1.0 / 255.0 } else { 1.0 };
-        let (shift, scale) = if dataset == Dataset::Mnist { (0.0, scale) } else { (0.47, scale * 4.0) };
-        let pixels = chosen.values.to_f32().iter().map(|v| v * scale - shift * 4.0).collect();
+        let unit = if chosen.values.dtype() == DType::U8 { 255.0 } else { 1.0 };
+        // Mean and standard deviation of all pixels of the training images.
+        let (mean, sd) = match dataset {
+            Dataset::Mnist => (0.0, 0.3081),
+            Dataset::Cifar10 => (0.4734, 0.2516),
+        };
+        let pixels = chosen.values.to_f32().iter().map(|v| (v / unit - mean) / sd).collect();
         let labels = chosen.labels.ok_or_else(|| Error::Internal("images without labels".into()))?;
         Ok(Self { pixels, labels, shape: [c, h, w], classes: stimuli.classes.len() })
     }

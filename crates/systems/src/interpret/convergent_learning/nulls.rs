@@ -25,7 +25,7 @@ pub fn matched(layer: &Layer, first: usize, second: usize) -> Result<Matching> {
 impl Nulls {
     /// Of the populations 0 and 1 of a layer; `untrained` is a population of the same samples.
     pub fn of(layer: &Layer, untrained: Option<&Population>, dead_below: f64, stream: &mut Stream) -> Result<Self> {
-        let shuffled = matched(&layer.shuffled(0, 1, dead_below, stream)?, 0, 1)?.sorted();
+        let shuffled = matched(&layer.shuffled(0, 1, stream), 0, 1)?.sorted();
         let beside = |other: Population| {
             let populations = vec![layer.populations[0].clone(), other];
             Layer::new(layer.name.clone(), populations, layer.blocks.clone(), dead_below)

@@ -132,6 +132,13 @@ impl Layer {
             return Err(Error::input(format!("{samples} samples in every population"), p.samples().to_string())
                 .at(&p.name));
         }
+        let held = blocks.of_sample.iter().filter(|b| blocks.held_out[**b]).count();
+        if held < 2 || samples - held < 2 {
+            return Err(Error::input(
+                "at least 2 samples to fit on and 2 held out",
+                format!("{} and {held}", samples - held),
+            ));
+        }
         let mut live = Vec::with_capacity(populations.len());
         let mut means = Vec::new();
         for p in &populations {
@@ -217,18 +224,28 @@ impl Layer {
         sums::map(self.live[population].len(), |i| of(&self.live[population][i])).into_iter().collect()
     }
 
-    /// Two of the populations with the blocks of the second in a random order: what is left of a match is chance.
-    pub fn shuffled(&self, first: usize, second: usize, dead_below: f64, stream: &mut Stream) -> Result<Self> {
+    /// Two of the populations with the blocks of the second in a random order: what is left of a match is chance. Live
+    /// units stay those of this layer.
+    #[must_use]
+    pub fn shuffled(&self, first: usize, second: usize, stream: &mut Stream) -> Self {
         let mut members = vec![Vec::new(); self.blocks.held_out.len()];
         self.blocks.of_sample.iter().enumerate().for_each(|(s, &b)| members[b].push(s));
-        let order: Vec<usize> = stream.permutation(members.len()).into_iter().flat_map(|b| members[b].clone()).collect();
+        let order: Vec<usize> =
+            stream.permutation(members.len()).into_iter().flat_map(|b| members[b].clone()).collect();
         // Samples of the first population in the order of its blocks, so that whole blocks meet whole blocks.
         let straight = members.concat();
         let of_sample = straight.iter().map(|&s| self.blocks.of_sample[s]).collect();
-        let populations =
-            vec![self.populations[first].reordered(&straight), self.populations[second].reordered(&order)];
-        let blocks = Blocks { of_sample, held_out: self.blocks.held_out.clone() };
-        Self::new(self.name.clone(), populations, blocks, dead_below)
+        let means = |p: usize| self.places(p).into_iter().map(|u| self.means[u]);
+        Self {
+            name: self.name.clone(),
+            populations: vec![
+                self.populations[first].reordered(&straight),
+                self.populations[second].reordered(&order),
+            ],
+            blocks: Blocks { of_sample, held_out: self.blocks.held_out.clone() },
+            live: vec![self.live[first].clone(), self.live[second].clone()],
+            means: means(first).chain(means(second)).collect(),
+        }
     }
 }
 
