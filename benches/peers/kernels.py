@@ -6,7 +6,7 @@ Builds and runs the example `bench_kernels`. PyTorch runs twice: as installed, a
 memory, as ours does. A peer that is not installed is left out. Same shapes, float32, Adam or AdamW; times are medians over
 all rounds in milliseconds with the quartiles; a ratio above 1 means that Neuropil is faster than the peer. `floor` is how
 many times longer we take than the arithmetic of a row at the rate of the best matrix product of the run, or its traffic
-at the rate at which we copy a large array. The last lines are the memory that a step adds to its process.
+at the rate at which we copy 4M elements. The last lines are the memory that a step adds to its process.
 """
 import argparse
 import json
@@ -29,7 +29,7 @@ FLOPS = {**{f"matmul {n}": 2 * n**3 for n in (512, 1024, 2048)}, "mlp step": 6 *
 RESNET = 2 * 32 * 1024 * 64 * 576
 FLOPS["resnet block step"] = 3 * 2 * RESNET
 MEMORY = ("cnn step", "transformer step")
-BYTES = {"copy 16M": 8 << 24, "softmax 4M": 8 << 22, "layer norm 4M": 8 << 22, "tanh 4M": 8 << 22, "gelu 4M": 8 << 22, "exp 4M": 8 << 22, "adamw 10M": 28 * 10**7}
+BYTES = {"copy 4M": 8 << 22, "softmax 4M": 8 << 22, "layer norm 4M": 8 << 22, "tanh 4M": 8 << 22, "gelu 4M": 8 << 22, "exp 4M": 8 << 22, "adamw 10M": 28 * 10**7}
 
 
 def peak_mb():
@@ -291,7 +291,7 @@ def main():
     median = {name: {row: statistics.median(ms) for row, ms in rows.items()} for name, rows in times.items()}
     ours = median["Neuropil"]
     rates = [FLOPS[row] / ms for rows in median.values() for row, ms in rows.items() if row.startswith("matmul")]
-    bandwidth = BYTES["copy 16M"] / ours["copy 16M"] if "copy 16M" in ours else None
+    bandwidth = BYTES["copy 4M"] / ours["copy 4M"] if "copy 4M" in ours else None
     print(f"{a.threads} threads, {a.rounds} rounds of {a.repeats}; medians in ms, quartiles; peers with their ratio to us")
     if rates and bandwidth:
         print(f"best matrix product {max(rates) / 1e6:.0f} Gflop/s, copy {bandwidth / 1e6:.0f} GB/s")

@@ -7,7 +7,9 @@
 use burn::tensor::Tensor;
 use neuropil_core::{Result, Streams};
 use neuropil_nn::kernels::{self, Activation, ConvShape, Mat};
-use neuropil_nn::modules::{BatchNorm, Conv, Linear, Mlp, Transformer, TransformerConfig, act, cross_entropy};
+use neuropil_nn::modules::{
+    BatchNorm, Conv, Linear, Mlp, Transformer, TransformerConfig, act, cross_entropy, mean,
+};
 use neuropil_nn::optim::{Optimiser, Rule, Schedule};
 use neuropil_nn::{Init, Parameters, Pass, Training};
 use std::time::Instant;
@@ -40,6 +42,11 @@ fn time(name: &str, repeats: usize, mut f: impl FnMut() -> Result<()>) -> Result
     Ok(())
 }
 
+/// A tensor that steps may share, as the peers' do.
+fn lend<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    Pass::training(&Parameters::default(), None).input(values, shape)
+}
+
 fn training(parameters: Parameters) -> Training {
     Training::new(
         parameters,
@@ -62,8 +69,8 @@ fn main() -> Result<()> {
             Ok(())
         })?;
     }
-    let long = vec![1.0; 1 << 24];
-    time("copy 16M", repeats, || {
+    let long = vec![1.0; 1 << 22];
+    time("copy 4M", repeats, || {
         std::hint::black_box(kernels::concatenate(&[&long]));
         Ok(())
     })?;
@@ -113,7 +120,7 @@ fn main() -> Result<()> {
     let forward = |pass: &Pass| -> Tensor<1> {
         let mut x: Tensor<4> = pass.input(images.clone(), [64, 1, 28, 28]);
         for layer in &layers {
-            x = act(layer.forward(pass, x), Activation::Relu);
+            x = layer.rectified(pass, x);
         }
         cross_entropy(head.forward(pass, x.reshape([64, 64 * 196])), &labels[..64], None)
     };
@@ -122,26 +129,26 @@ fn main() -> Result<()> {
     let mut p = Parameters::default();
     let layers = [conv(&mut p, "r1", [64, 64], 32, 1, &mut s)?, conv(&mut p, "r2", [64, 64], 32, 1, &mut s)?];
     let norms = [BatchNorm::new(&mut p, "n1", 64, &mut s), BatchNorm::new(&mut p, "n2", 64, &mut s)];
-    let images = s.normals_f32(32 * 64 * 1024);
+    let images: Tensor<4> = lend(s.normals_f32(32 * 64 * 1024), [32, 64, 32, 32]);
     let mut t = training(p);
     let residual = |pass: &Pass| -> Tensor<1> {
-        let x: Tensor<4> = pass.input(images.clone(), [32, 64, 32, 32]);
+        let x = images.clone();
         let y = act(norms[0].forward(pass, layers[0].forward(pass, x.clone())), Activation::Relu);
-        act(norms[1].forward(pass, layers[1].forward(pass, y)) + x, Activation::Relu).mean()
+        mean(act(norms[1].forward(pass, layers[1].forward(pass, y)) + x, Activation::Relu))
     };
     time("resnet block step", repeats, || t.step(|pass| Ok(residual(pass))).map(|_| ()))?;
 
     let mut p = Parameters::default();
     let shape = ConvShape::cubic([16, 16], [32; 3], 3, 1, 1);
     let blocks = [Conv::new(&mut p, "a", shape, 3, &mut s)?, Conv::new(&mut p, "b", shape, 3, &mut s)?];
-    let volume = s.normals_f32(16 << 15);
+    let volume: Tensor<5> = lend(s.normals_f32(16 << 15), [1, 16, 32, 32, 32]);
     time("u-net block", repeats, || {
         let pass = Pass::training(&p, None);
-        let mut x: Tensor<5> = pass.input(volume.clone(), [1, 16, 32, 32, 32]);
+        let mut x = volume.clone();
         for b in &blocks {
-            x = act(b.forward(&pass, x), Activation::Relu);
+            x = b.rectified(&pass, x);
         }
-        std::hint::black_box(pass.gradient(&x.mean())?);
+        std::hint::black_box(pass.gradient(&mean(x))?);
         Ok(())
     })?;
 
@@ -151,14 +158,14 @@ fn main() -> Result<()> {
         Conv::new(&mut p, "depthwise", depthwise, 2, &mut s)?,
         Conv::new(&mut p, "pointwise", ConvShape::square([128, 128], [28; 2], 1, 1, 0), 2, &mut s)?,
     ];
-    let images = s.normals_f32(32 * 128 * 784);
+    let images: Tensor<4> = lend(s.normals_f32(32 * 128 * 784), [32, 128, 28, 28]);
     time("separable block", repeats, || {
         let pass = Pass::training(&p, None);
-        let mut x: Tensor<4> = pass.input(images.clone(), [32, 128, 28, 28]);
+        let mut x = images.clone();
         for c in &pair {
-            x = act(c.forward(&pass, x), Activation::Relu);
+            x = c.rectified(&pass, x);
         }
-        std::hint::black_box(pass.gradient(&x.mean())?);
+        std::hint::black_box(pass.gradient(&mean(x))?);
         Ok(())
     })?;
 

@@ -1,5 +1,6 @@
 //! Optimisers over the flat parameter buffer, learning-rate schedules, gradient clipping.
 
+use crate::kernels;
 use crate::parameters::Parameters;
 use neuropil_core::{Error, Result};
 use rayon::prelude::*;
@@ -10,16 +11,7 @@ const CHUNK: usize = 1 << 15;
 
 /// The L2 norm, partial sums in fixed chunks folded in order in double precision.
 pub fn norm(gradient: &[f32]) -> f64 {
-    let squares = |chunk: &[f32]| {
-        // Interleaved partial sums: one sum would wait for itself at every element.
-        let mut lanes = [0.0_f64; 16];
-        let (blocks, rest) = chunk.as_chunks::<16>();
-        for block in blocks {
-            lanes.iter_mut().zip(block).for_each(|(l, &g)| *l += f64::from(g) * f64::from(g));
-        }
-        lanes.iter().sum::<f64>() + rest.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>()
-    };
-    let parts: Vec<f64> = gradient.par_chunks(CHUNK).map(squares).collect();
+    let parts: Vec<f64> = gradient.par_chunks(CHUNK).map(kernels::squares).collect();
     parts.iter().sum::<f64>().sqrt()
 }
 
@@ -28,7 +20,7 @@ pub fn clip(gradient: &mut [f32], limit: f64) -> f64 {
     let length = norm(gradient);
     if length > limit {
         let factor = (limit / length) as f32;
-        gradient.par_chunks_mut(CHUNK).for_each(|c| crate::kernels::scale(c, factor));
+        gradient.par_chunks_mut(CHUNK).for_each(|c| kernels::scale(c, factor));
     }
     length
 }
@@ -131,17 +123,17 @@ impl Optimiser {
             let (first, gradient) = (&mut self.first[range.clone()], &gradient[range.clone()]);
             match self.rule {
                 Rule::Sgd { momentum } => {
-                    for ((v, m), &g) in values.iter_mut().zip(first).zip(gradient) {
-                        *m = momentum as f32 * *m + g;
-                        *v -= rate as f32 * *m;
-                    }
+                    values
+                        .par_chunks_mut(CHUNK)
+                        .zip(first.par_chunks_mut(CHUNK))
+                        .zip(gradient.par_chunks(CHUNK))
+                        .for_each(|((v, m), g)| kernels::momentum(v, m, g, momentum as f32, rate as f32));
                 }
                 Rule::AdamW { beta1, beta2, eps, weight_decay, decay_all } => {
                     let t = self.steps.min(1 << 30) as i32;
                     let decay = if e.decay || decay_all { rate * weight_decay } else { 0.0 };
-                    let constants = AdamConstants {
-                        beta1: beta1 as f32,
-                        beta2: beta2 as f32,
+                    let constants = kernels::AdamConstants {
+                        beta: [beta1 as f32, beta2 as f32],
                         eps: eps as f32,
                         keep: (1.0 - decay) as f32,
                         rate: (rate / (1.0 - beta1.powi(t))) as f32,
@@ -152,29 +144,11 @@ impl Optimiser {
                         .zip(first.par_chunks_mut(CHUNK))
                         .zip(self.second[range].par_chunks_mut(CHUNK))
                         .zip(gradient.par_chunks(CHUNK))
-                        .for_each(|(((v, m), s), g)| adam(v, m, s, g, constants));
+                        .for_each(|(((v, m), s), g)| kernels::adam(v, [m, s], g, constants));
                 }
             }
         }
         Ok(())
-    }
-}
-
-#[derive(Clone, Copy)]
-struct AdamConstants {
-    beta1: f32,
-    beta2: f32,
-    eps: f32,
-    keep: f32,
-    rate: f32,
-    correction: f32,
-}
-
-fn adam(values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], c: AdamConstants) {
-    for (((v, m), s), &g) in values.iter_mut().zip(first).zip(second).zip(gradient) {
-        *m = c.beta1 * *m + (1.0 - c.beta1) * g;
-        *s = c.beta2 * *s + (1.0 - c.beta2) * g * g;
-        *v = *v * c.keep - c.rate * *m / (s.sqrt() * c.correction + c.eps);
     }
 }
 

@@ -151,6 +151,8 @@ fn convolutions() {
             module::conv2d(v, conv.weight::<4>(pass), Some(conv.bias(pass)), options.clone())
         };
         same(&format!("{shape:?}"), &p, x, |pass, v| conv.forward(pass, v), theirs);
+        let rectified = |pass: &Pass, v| activation::relu(theirs(pass, v));
+        same(&format!("rectified {shape:?}"), &p, x, |pass, v| conv.rectified(pass, v), rectified);
 
         let mut p = Parameters::default();
         let shape = grouped(ConvShape::cubic(channels, [d, h, w], k, stride, padding));
@@ -221,9 +223,8 @@ fn batch_norm_follows_the_data_and_then_uses_its_averages() {
     let mut training = neuropil_nn::Training::new(p, rule, schedule, 1e9, s.clone());
     for _ in 0..80 {
         // Channel 0 has mean 3 and deviation 2, channel 1 mean -1 and deviation 0.5.
-        let x: Vec<f32> = (0..64)
-            .flat_map(|_| [3.0 + 2.0 * s.normal() as f32, -1.0 + 0.5 * s.normal() as f32])
-            .collect();
+        let x: Vec<f32> =
+            (0..64).flat_map(|_| [3.0 + 2.0 * s.normal() as f32, -1.0 + 0.5 * s.normal() as f32]).collect();
         training
             .step(|pass| Ok(norm.forward(pass, pass.input(x, [64, 2, 1])).powf_scalar(2.0).mean()))
             .unwrap();
@@ -273,10 +274,7 @@ fn attention_and_rotary() {
                 pass.input::<5>((0..t * dh / 2).map(|k| f(angle(k)) as f32).collect(), [1, t, 1, dh / 2, 1])
             };
             let (cos, sin) = (table(f64::cos), table(f64::sin));
-            let turned = vec![
-                even.clone() * cos.clone() - odd.clone() * sin.clone(),
-                odd * cos + even * sin,
-            ];
+            let turned = vec![even.clone() * cos.clone() - odd.clone() * sin.clone(), odd * cos + even * sin];
             Tensor::cat(turned, 4).reshape([b, t, heads, dh])
         };
         same("rotary", &p, x, |_, v| rotary(v, 100.0), theirs);
@@ -287,7 +285,8 @@ fn attention_and_rotary() {
 fn pooling() {
     let mut s = Streams::new(7).stream("shapes", 0);
     for _ in 0..30 {
-        let (n, c, h, w) = (below(&mut s, 1, 3), below(&mut s, 1, 4), below(&mut s, 3, 9), below(&mut s, 3, 20));
+        let (n, c, h, w) =
+            (below(&mut s, 1, 3), below(&mut s, 1, 4), below(&mut s, 3, 9), below(&mut s, 3, 20));
         let (k, stride) = (below(&mut s, 1, 3), below(&mut s, 1, 3));
         let mut p = Parameters::default();
         let x = p.add("x", &[n, c, h, w], Init::Normal(1.0), &mut s);
@@ -298,14 +297,18 @@ fn pooling() {
             &p,
             x,
             |_, v: Tensor<4>| max_pool(v, shape),
-            |_, v| module::max_pool2d(v, MaxPoolOptions { stride: [stride; 2], ..MaxPoolOptions::new([k; 2]) }),
+            |_, v| {
+                module::max_pool2d(v, MaxPoolOptions { stride: [stride; 2], ..MaxPoolOptions::new([k; 2]) })
+            },
         );
         same(
             "average pool",
             &p,
             x,
             |_, v: Tensor<4>| average_pool(v, shape),
-            |_, v| module::avg_pool2d(v, AvgPoolOptions { stride: [stride; 2], ..AvgPoolOptions::new([k; 2]) }),
+            |_, v| {
+                module::avg_pool2d(v, AvgPoolOptions { stride: [stride; 2], ..AvgPoolOptions::new([k; 2]) })
+            },
         );
     }
 }

@@ -25,7 +25,9 @@ impl AttentionShape {
     fn batch<T>(&self, qkv: &[T]) -> usize {
         let sample = 3 * self.steps * self.width;
         assert!(
-            self.heads > 0 && self.width.is_multiple_of(self.heads) && qkv.len().is_multiple_of(sample.max(1)),
+            self.heads > 0
+                && self.width.is_multiple_of(self.heads)
+                && qkv.len().is_multiple_of(sample.max(1)),
             "not an attention over {} values: {self:?}",
             qkv.len()
         );
@@ -112,8 +114,7 @@ pub fn attention_backward<T: Real>(
         let (b, h) = (task / shape.heads, task % shape.heads);
         let [q, k, v] = [0, 1, 2].map(|part| shape.part(qkv, b, h, part));
         let grad = Mat::strided(&dout[b * t * d + h * dh..], t, dh, d);
-        let (mut p_scratch, mut s_scratch) =
-            (vec![T::ZERO; ROWS.min(t) * t], vec![T::ZERO; ROWS.min(t) * t]);
+        let (mut p_scratch, mut s_scratch) = (vec![T::ZERO; ROWS.min(t) * t], vec![T::ZERO; ROWS.min(t) * t]);
         for (from, rows, seen) in shape.blocks() {
             let (p, ds) = (&mut p_scratch[..rows * seen], &mut s_scratch[..rows * seen]);
             shape.scores(p, q.rows(from, rows), k, seen);
@@ -262,7 +263,9 @@ mod tests {
     #[test]
     fn softmax_attention_is_its_definition_and_gradient() {
         // More than one block of rows, the last one ragged.
-        for (batch, steps, width, heads, causal) in [(2, 5, 4, 2, true), (1, 71, 6, 3, true), (2, 67, 4, 1, false)] {
+        for (batch, steps, width, heads, causal) in
+            [(2, 5, 4, 2, true), (1, 71, 6, 3, true), (2, 67, 4, 1, false)]
+        {
             let shape = AttentionShape { steps, width, heads, causal };
             let mut s = neuropil_core::Streams::new(3).stream("attention", 0);
             let (qkv, w) = (s.normals(batch * steps * 3 * width), s.normals(batch * steps * width));
@@ -296,9 +299,8 @@ mod tests {
         let one = s.normals(heads * width);
         let x: Vec<f64> = (0..steps).flat_map(|_| one.clone()).collect();
         let y = rotary(&x, steps, heads, width, 1e4, false);
-        let product = |i: usize, j: usize| {
-            dot(&y[i * heads * width..][..width], &y[j * heads * width..][..width])
-        };
+        let product =
+            |i: usize, j: usize| dot(&y[i * heads * width..][..width], &y[j * heads * width..][..width]);
         for i in 0..steps - 3 {
             // Rounding of sines of angles below 10.
             assert!((product(i, i + 3) - product(0, 3)).abs() < 1e-12);

@@ -3,7 +3,7 @@
 //! Two rules hold for all of them. Bits never depend on the number of threads: work is cut into chunks whose size
 //! follows from the shapes alone, and partial sums are folded in chunk order. Bits never depend on the vector width
 //! either: a loop body is compiled for several instruction sets and chosen at run time, but no sum is reassociated and
-//! no product is contracted behind its back. (Matrix products go to `gemm`, which picks its kernel by processor type.)
+//! no product is contracted behind its back. (Matrix products and convolutions pick their tiles by processor type.)
 //!
 //! Kernels are generic over [`Real`] so that finite differences can check them in double precision; the modules above
 //! use them in single precision only.
@@ -20,16 +20,18 @@ mod functions;
 mod gate;
 mod matmul;
 mod norm;
-mod pointwise;
 mod pool;
 mod recurrent;
 mod rows;
+mod step;
 mod upsample;
 
 pub use attention::{
     AttentionShape, attention, attention_backward, linear_attention, linear_attention_backward, rotary,
 };
-pub use conv::{ConvShape, conv, conv_backward_bias, conv_backward_input, conv_backward_weights};
+pub use conv::{
+    ConvShape, conv, conv_backward_bias, conv_backward_input, conv_backward_weights, conv_rectified,
+};
 pub use elementwise::{
     Activation, activate, activate_backward, add_assign, multiply, relu, relu_backward, rotate, rotate_back,
     scale,
@@ -49,6 +51,8 @@ pub use rows::{
     cross_entropy, cross_entropy_backward, dot, layer_norm, layer_norm_backward, masked_error, sum,
 };
 pub use upsample::{upsample, upsample_backward};
+
+pub(crate) use step::{AdamConstants, adam, momentum, squares};
 
 use rayon::prelude::*;
 use std::iter::Sum;
@@ -171,7 +175,7 @@ macro_rules! dispatched {
             {
                 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
                 fn v4<T: Real>($($arg: $ty),*) $(-> $ret)? { body($($arg),*) }
-                #[target_feature(enable = "avx2")]
+                #[target_feature(enable = "avx2,fma")]
                 fn v3<T: Real>($($arg: $ty),*) $(-> $ret)? { body($($arg),*) }
                 if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl")
@@ -180,8 +184,8 @@ macro_rules! dispatched {
                     // SAFETY: every feature that `v4` enables has just been detected; the body is safe code.
                     return unsafe { v4($($arg),*) };
                 }
-                if is_x86_feature_detected!("avx2") {
-                    // SAFETY: the feature that `v3` enables has just been detected; the body is safe code.
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: both features that `v3` enables have just been detected; the body is safe code.
                     return unsafe { v3($($arg),*) };
                 }
             }
@@ -228,6 +232,22 @@ pub fn concatenate<T: Real>(parts: &[&[T]]) -> Vec<T> {
     // SAFETY: the places of the parts are all of 0..n, and each has been written from a part of its length.
     unsafe { out.set_len(n) };
     out
+}
+
+/// `n` times `value`, written over all threads.
+pub fn filled<T: Real>(n: usize, value: T) -> Vec<T> {
+    // SAFETY: `fill` writes every element.
+    unsafe {
+        written(n, COPY, |_, out| {
+            out.fill(MaybeUninit::new(value));
+        })
+    }
+}
+
+/// The sum over all threads: partial sums of fixed size, folded in order in double precision.
+pub fn total<T: Real>(x: &[T]) -> f64 {
+    let parts: Vec<f64> = x.par_chunks(COPY >> 2).map(|x| sum(x).wide()).collect();
+    parts.iter().sum()
 }
 
 /// The sum of the parts, each `n` long, in order.

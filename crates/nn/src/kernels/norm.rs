@@ -132,7 +132,10 @@ impl RowNorm {
 /// Normalises the rows of `x` [rows, d]; times `gain` \[d\], plus `offset` \[d\] if there is one.
 pub fn row_norm<T: Real>(x: &[T], gain: &[T], offset: Option<&[T]>, norm: RowNorm) -> Vec<T> {
     let d = gain.len();
-    assert!(offset.is_none_or(|o| o.len() == d) && x.len().is_multiple_of(d.max(1)), "rows of another length");
+    assert!(
+        offset.is_none_or(|o| o.len() == d) && x.len().is_multiple_of(d.max(1)),
+        "rows of another length"
+    );
     // SAFETY: a chunk is a number of whole rows, and both functions write as many elements as the shortest of their
     // slices has, which all are rows.
     unsafe {
@@ -232,7 +235,7 @@ impl SlabShape {
             self.channels > 0 && x.len().is_multiple_of((self.channels * self.area).max(1)),
             "slabs of another size"
         );
-        if self.area == 0 { 0 } else { x.len() / self.area }
+        x.len().checked_div(self.area).unwrap_or(0)
     }
 }
 
@@ -440,8 +443,7 @@ mod tests {
     fn gradients_match_differences() {
         let mut s = Streams::new(1).stream("norm", 0);
         let (rows, d) = (3, 19);
-        let (x, gain, offset, w) =
-            (s.normals(rows * d), s.normals(d), s.normals(d), s.normals(rows * d));
+        let (x, gain, offset, w) = (s.normals(rows * d), s.normals(d), s.normals(d), s.normals(rows * d));
         for norm in [RowNorm::Layer, RowNorm::Rms] {
             let [dx, dgain, doffset] = row_norm_backward(&w, &x, &gain, norm);
             check(|x| row_norm(x, &gain, Some(&offset), norm), &x, &w, &dx);

@@ -4,7 +4,7 @@
 //! LSTM: i, f, o = sigmoid, g = tanh of (x Wx + bx + h Wh + bh), c' = f c + i g, h' = o tanh(c'). Gate order r z n and
 //! i f g o, as in PyTorch.
 
-use super::{Mat, MatMut, Real, column_sums, elementwise, matmul};
+use super::{Mat, MatMut, Real, column_sums, dispatched, elementwise, matmul};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -100,34 +100,32 @@ pub fn recurrent<T: Real>(x: &[T], [wx, wh, bx, bh]: CellWeights<T>, s: CellShap
     (out, keep)
 }
 
-fn step<T: Real>(
-    cell: Cell,
-    (input, bx): (&[T], &[T]),
-    (from_state, bh): (&[T], &[T]),
-    (state, memory): (&mut [T], &mut [T]),
-    keep: &mut [T],
-) {
-    use elementwise::sigmoid;
-    let h = state.len();
-    for j in 0..h {
-        let (x, s) =
-            (|k: usize| input[k * h + j] + bx[k * h + j], |k: usize| from_state[k * h + j] + bh[k * h + j]);
-        match cell {
-            Cell::Gru => {
-                let (r, z, u) = (sigmoid(x(0) + s(0)), sigmoid(x(1) + s(1)), s(2));
-                let n = (x(2) + r * u).tanh();
-                state[j] = (T::ONE - z) * n + z * state[j];
-                for (k, v) in [r, z, n, u].into_iter().enumerate() {
-                    keep[k * h + j] = v;
+dispatched! {
+    /// One step of one sequence.
+    fn step(cell: Cell, input: (&[T], &[T]), from_state: (&[T], &[T]), own: (&mut [T], &mut [T]), keep: &mut [T]) {
+        use elementwise::sigmoid;
+        let ((input, bx), (from_state, bh), (state, memory)) = (input, from_state, own);
+        let h = state.len();
+        for j in 0..h {
+            let (x, s) =
+                (|k: usize| input[k * h + j] + bx[k * h + j], |k: usize| from_state[k * h + j] + bh[k * h + j]);
+            match cell {
+                Cell::Gru => {
+                    let (r, z, u) = (sigmoid(x(0) + s(0)), sigmoid(x(1) + s(1)), s(2));
+                    let n = (x(2) + r * u).tanh();
+                    state[j] = (T::ONE - z) * n + z * state[j];
+                    for (k, v) in [r, z, n, u].into_iter().enumerate() {
+                        keep[k * h + j] = v;
+                    }
                 }
-            }
-            Cell::Lstm => {
-                let (i, f, g, o) =
-                    (sigmoid(x(0) + s(0)), sigmoid(x(1) + s(1)), (x(2) + s(2)).tanh(), sigmoid(x(3) + s(3)));
-                memory[j] = f * memory[j] + i * g;
-                state[j] = o * memory[j].tanh();
-                for (k, v) in [i, f, g, o, memory[j]].into_iter().enumerate() {
-                    keep[k * h + j] = v;
+                Cell::Lstm => {
+                    let (i, f, g, o) =
+                        (sigmoid(x(0) + s(0)), sigmoid(x(1) + s(1)), (x(2) + s(2)).tanh(), sigmoid(x(3) + s(3)));
+                    memory[j] = f * memory[j] + i * g;
+                    state[j] = o * memory[j].tanh();
+                    for (k, v) in [i, f, g, o, memory[j]].into_iter().enumerate() {
+                        keep[k * h + j] = v;
+                    }
                 }
             }
         }
@@ -211,44 +209,41 @@ pub fn recurrent_backward<T: Real>(
     [dx, dwx, dwh, dbx, dbh]
 }
 
-/// One step back: `dh` and `dc` hold the gradients of the new state on entry and the direct part for the old one on exit.
-fn step_backward<T: Real>(
-    cell: Cell,
-    (keep, before): (&[T], Option<&[T]>),
-    previous: &[T],
-    (dh, dc): (&mut [T], &mut [T]),
-    (di, ds): (&mut [T], &mut [T]),
-) {
-    let h = dh.len();
-    let slope = |y: T| y * (T::ONE - y);
-    for j in 0..h {
-        let k = |i: usize| keep[i * h + j];
-        match cell {
-            Cell::Gru => {
-                let (r, z, n, u) = (k(0), k(1), k(2), k(3));
-                let d = dh[j];
-                let dn = d * (T::ONE - z) * (T::ONE - n * n);
-                let gates = [dn * u * slope(r), d * (previous[j] - n) * slope(z), dn];
-                for (i, v) in gates.into_iter().enumerate() {
-                    di[i * h + j] = v;
-                    ds[i * h + j] = v;
+dispatched! {
+    /// One step back: `dh` and `dc` hold the gradients of the new state on entry and the direct part for the old one on exit.
+    fn step_backward(cell: Cell, kept: (&[T], Option<&[T]>), previous: &[T], own: (&mut [T], &mut [T]), out: (&mut [T], &mut [T])) {
+        let ((keep, before), (dh, dc), (di, ds)) = (kept, own, out);
+        let h = dh.len();
+        let slope = |y: T| y * (T::ONE - y);
+        for j in 0..h {
+            let k = |i: usize| keep[i * h + j];
+            match cell {
+                Cell::Gru => {
+                    let (r, z, n, u) = (k(0), k(1), k(2), k(3));
+                    let d = dh[j];
+                    let dn = d * (T::ONE - z) * (T::ONE - n * n);
+                    let gates = [dn * u * slope(r), d * (previous[j] - n) * slope(z), dn];
+                    for (i, v) in gates.into_iter().enumerate() {
+                        di[i * h + j] = v;
+                        ds[i * h + j] = v;
+                    }
+                    ds[2 * h + j] = dn * r;
+                    dh[j] = d * z;
                 }
-                ds[2 * h + j] = dn * r;
-                dh[j] = d * z;
-            }
-            Cell::Lstm => {
-                let (i, f, g, o, c) = (k(0), k(1), k(2), k(3), k(4));
-                let tc = c.tanh();
-                let d = dc[j] + dh[j] * o * (T::ONE - tc * tc);
-                let old = before.map_or(T::ZERO, |b| b[4 * h + j]);
-                let gates =
-                    [d * g * slope(i), d * old * slope(f), d * i * (T::ONE - g * g), dh[j] * tc * slope(o)];
-                for (q, v) in gates.into_iter().enumerate() {
-                    di[q * h + j] = v;
-                    ds[q * h + j] = v;
+                Cell::Lstm => {
+                    let (i, f, g, o, c) = (k(0), k(1), k(2), k(3), k(4));
+                    let tc = c.tanh();
+                    let d = dc[j] + dh[j] * o * (T::ONE - tc * tc);
+                    let old = before.map_or(T::ZERO, |b| b[4 * h + j]);
+                    let gates =
+                        [d * g * slope(i), d * old * slope(f), d * i * (T::ONE - g * g), dh[j] * tc * slope(o)];
+                    for (q, v) in gates.into_iter().enumerate() {
+                        di[q * h + j] = v;
+                        ds[q * h + j] = v;
+                    }
+                    dc[j] = d * f;
+                    dh[j] = T::ZERO;
                 }
-                dc[j] = d * f;
-                dh[j] = T::ZERO;
             }
         }
     }

@@ -106,6 +106,28 @@ pub fn act<const D: usize>(x: Tensor<D>, kind: Activation) -> Tensor<D> {
     apply1(ActivationOp(kind), x)
 }
 
+struct MeanOp;
+
+impl Fused for MeanOp {
+    fn shape(&self, _: &[&[usize]]) -> Vec<usize> {
+        vec![1]
+    }
+
+    fn forward(&self, inputs: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
+        (vec![kernels::total(inputs[0]) as f32 / inputs[0].len() as f32], Vec::new())
+    }
+
+    fn backward(&self, s: Saved, _: &[bool]) -> Vec<Vec<f32>> {
+        let n = s.inputs[0].len();
+        vec![kernels::filled(n, s.gradient[0] / n as f32)]
+    }
+}
+
+/// Mean of all elements; unlike the tensor library's, its bits do not depend on the threads for large tensors either.
+pub fn mean<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    apply1(MeanOp, x)
+}
+
 /// Table [classes, width] looked up by index.
 #[derive(Debug, Clone)]
 pub struct Embedding {

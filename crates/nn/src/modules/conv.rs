@@ -38,6 +38,25 @@ impl Fused for ConvShape {
     }
 }
 
+/// A convolution, then max(., 0), as one operation.
+struct Rectified(ConvShape);
+
+impl Fused for Rectified {
+    fn shape(&self, inputs: &[&[usize]]) -> Vec<usize> {
+        self.0.shape(inputs)
+    }
+
+    fn forward(&self, inputs: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
+        (kernels::conv_rectified(inputs[0], inputs[1], inputs[2], self.0), Vec::new())
+    }
+
+    fn backward(&self, s: Saved, needed: &[bool]) -> Vec<Vec<f32>> {
+        // The output is positive exactly where its input is.
+        let gradient = kernels::activate_backward(s.gradient, s.output, Activation::Relu);
+        self.0.backward(Saved { gradient: &gradient, ..s }, needed)
+    }
+}
+
 impl Conv {
     /// A layer for inputs of exactly this shape over `axes` axes; He initialisation, biases 0. Fails where the shape is
     /// not that of a convolution.
@@ -75,6 +94,11 @@ impl Conv {
     /// [n, input, axes ...] -> [n, output, axes ...].
     pub fn forward<const D: usize>(&self, pass: &Pass, x: Tensor<D>) -> Tensor<D> {
         apply3(self.shape, x, self.weight::<D>(pass), self.bias(pass))
+    }
+
+    /// The same, then rectified: one pass and one tensor less than an activation behind it.
+    pub fn rectified<const D: usize>(&self, pass: &Pass, x: Tensor<D>) -> Tensor<D> {
+        apply3(Rectified(self.shape), x, self.weight::<D>(pass), self.bias(pass))
     }
 }
 
@@ -142,7 +166,7 @@ impl ConvNet {
     /// [n, channels, height, width] -> logits [n, classes]. Hooks `conv1`, ..., `fc1`, ..., `output`.
     pub fn forward(&self, pass: &Pass, mut x: Tensor<4>) -> Tensor<2> {
         for (i, stage) in self.stages.iter().enumerate() {
-            x = pass.hook(&format!("conv{}", i + 1), act(stage.forward(pass, x), Activation::Relu));
+            x = pass.hook(&format!("conv{}", i + 1), stage.rectified(pass, x));
         }
         let n = x.dims()[0];
         let features = x.dims()[1..].iter().product::<usize>();

@@ -9,7 +9,7 @@ pub mod segmentation;
 mod transformer;
 mod unet;
 
-pub use basic::{Embedding, Linear, Mlp, act, cross_entropy, masked_mean_squared_error};
+pub use basic::{Embedding, Linear, Mlp, act, cross_entropy, masked_mean_squared_error, mean};
 pub use conv::{Conv, ConvNet, Stage as ConvStage};
 pub use norm::{BatchNorm, GroupNorm, LayerNorm, RmsNorm, log_softmax, softmax};
 pub use pool::{average_pool, max_pool};

@@ -6,6 +6,7 @@ use crate::parameters::{Init, ParameterId, Parameters};
 use crate::pass::Pass;
 use burn::tensor::Tensor;
 use neuropil_core::{Error, Result, Stream};
+use std::sync::{Arc, OnceLock};
 
 /// Rows normalised, times a gain, plus an offset if there is a third input.
 struct RowNormOp(RowNorm);
@@ -75,10 +76,17 @@ impl RmsNorm {
     }
 }
 
-/// Slabs normalised by moments of their own, or by given ones.
+/// Slabs normalised by moments of their own, which are then told to `seen`, or by given ones.
 struct SlabNormOp {
     shape: SlabShape,
     given: Option<Vec<f32>>,
+    seen: Arc<OnceLock<Vec<f32>>>,
+}
+
+impl SlabNormOp {
+    fn new(shape: SlabShape) -> Self {
+        Self { shape, given: None, seen: Arc::default() }
+    }
 }
 
 impl Fused for SlabNormOp {
@@ -88,7 +96,10 @@ impl Fused for SlabNormOp {
 
     fn forward(&self, inputs: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
         let [x, gain, offset] = inputs else { return (Vec::new(), Vec::new()) };
-        let moments = self.given.clone().unwrap_or_else(|| kernels::slab_moments(x, self.shape));
+        let moments = self
+            .given
+            .clone()
+            .unwrap_or_else(|| self.seen.get_or_init(|| kernels::slab_moments(x, self.shape)).clone());
         (kernels::slab_norm(x, gain, offset, &moments, self.shape), moments)
     }
 
@@ -129,7 +140,7 @@ impl GroupNorm {
     pub fn forward<const D: usize>(&self, pass: &Pass, x: Tensor<D>) -> Tensor<D> {
         let area = x.dims()[2..].iter().product();
         let norm = SlabNorm::Group { groups: self.groups };
-        let op = SlabNormOp { shape: SlabShape { norm, channels: self.channels, area }, given: None };
+        let op = SlabNormOp::new(SlabShape { norm, channels: self.channels, area });
         let [gain, offset] = self.affine;
         apply3(op, x, pass.parameter::<1>(gain), pass.parameter::<1>(offset))
     }
@@ -162,22 +173,23 @@ impl BatchNorm {
         let area: usize = x.dims()[2..].iter().product();
         let shape = SlabShape { norm: SlabNorm::Batch, channels: self.channels, area };
         let [mean, variance] = self.running.map(|id| crate::pass::values(pass.parameter::<1>(id)));
-        let given = if pass.is_training() {
-            let count = (x.dims()[0] * area) as f32;
-            let moments = kernels::slab_moments(&crate::pass::values(x.clone()), shape);
-            let unbiased = count / (count - 1.0).max(1.0);
-            let blend = |old: &f32, new: f32| old + MOMENTUM * (new - old);
-            let new = mean.iter().zip(moments.chunks_exact(2)).map(|(m, now)| blend(m, now[0])).collect();
-            pass.replace(self.running[0], new);
-            let spread = |now: &[f32]| unbiased * (1.0 / (now[1] * now[1]) - 1e-5);
-            let new = variance.iter().zip(moments.chunks_exact(2)).map(|(v, now)| blend(v, spread(now)));
-            pass.replace(self.running[1], new.collect());
-            None
-        } else {
-            Some(mean.iter().zip(&variance).flat_map(|(m, v)| [*m, 1.0 / (v + 1e-5).sqrt()]).collect())
-        };
-        let [gain, offset] = self.affine;
-        apply3(SlabNormOp { shape, given }, x, pass.parameter::<1>(gain), pass.parameter::<1>(offset))
+        let [gain, offset] = self.affine.map(|id| pass.parameter::<1>(id));
+        let mut op = SlabNormOp::new(shape);
+        if !pass.is_training() {
+            let pairs = mean.iter().zip(&variance);
+            op.given = Some(pairs.flat_map(|(m, v)| [*m, 1.0 / (v + 1e-5).sqrt()]).collect());
+            return apply3(op, x, gain, offset);
+        }
+        let (seen, count) = (op.seen.clone(), (x.dims()[0] * area) as f32);
+        let y = apply3(op, x, gain, offset);
+        let moments = seen.get().map_or(&[][..], Vec::as_slice).chunks_exact(2);
+        let unbiased = count / (count - 1.0).max(1.0);
+        let blend = |(old, new): (f32, f32)| old + MOMENTUM * (new - old);
+        let means = moments.clone().map(|now| now[0]);
+        let variances = moments.map(|now| unbiased * (1.0 / (now[1] * now[1]) - 1e-5));
+        pass.replace(self.running[0], mean.into_iter().zip(means).map(blend).collect());
+        pass.replace(self.running[1], variance.into_iter().zip(variances).map(blend).collect());
+        y
     }
 }
 

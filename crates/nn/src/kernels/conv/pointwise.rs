@@ -1,7 +1,8 @@
 //! Convolutions with a kernel of one place: plain matrix products, one per sample and piece of its places.
 
-use super::matmul::{Shared, product};
-use super::{ConvShape, Mat, MatMut, matmul};
+use super::ConvShape;
+use crate::kernels::matmul::{Shared, product};
+use crate::kernels::{Mat, MatMut, fold, matmul, relu};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -19,20 +20,32 @@ impl ConvShape {
     /// Every piece of the places of every sample.
     fn pieces(&self, batch: usize) -> Vec<(usize, Range<usize>)> {
         let area = self.area();
-        let pieces = |sample| {
-            (0..area).step_by(PIECE).map(move |from| (sample, from..(from + PIECE).min(area)))
-        };
+        let pieces =
+            |sample| (0..area).step_by(PIECE).map(move |from| (sample, from..(from + PIECE).min(area)));
         (0..batch).flat_map(pieces).collect()
     }
 }
 
 /// Places `places` of all channels of a sample.
-fn view<'a>(x: &'a [f32], channels: usize, area: usize, sample: usize, places: &Range<usize>) -> Mat<'a, f32> {
+fn view<'a>(
+    x: &'a [f32],
+    channels: usize,
+    area: usize,
+    sample: usize,
+    places: &Range<usize>,
+) -> Mat<'a, f32> {
     Mat::strided(&x[sample * channels * area + places.start..], channels, places.len(), area)
 }
 
 /// `left x` (+ bias) for the channels of every place of `x` [batch, left.cols, area]: [batch, rows, area].
-fn mix(x: &[f32], left: Mat<f32>, [to, from]: [usize; 2], bias: &[f32], shape: ConvShape) -> Vec<f32> {
+fn mix(
+    x: &[f32],
+    left: Mat<f32>,
+    [to, from]: [usize; 2],
+    bias: &[f32],
+    shape: ConvShape,
+    rectified: bool,
+) -> Vec<f32> {
     let area = shape.area();
     let n = x.len() / from * to;
     let mut out: Vec<f32> = Vec::with_capacity(n);
@@ -51,18 +64,26 @@ fn mix(x: &[f32], left: Mat<f32>, [to, from]: [usize; 2], bias: &[f32], shape: C
             let right = view(x, from, area, sample, &places);
             product(shared.get().add(first), area, left, right, !bias.is_empty());
         }
+        if rectified {
+            for o in 0..to {
+                // SAFETY: as before; all of them have just been written.
+                relu(unsafe {
+                    std::slice::from_raw_parts_mut(shared.get().add(first + o * area), places.len())
+                });
+            }
+        }
     });
     // SAFETY: the pieces are all places of all samples, and their products write all channels.
     unsafe { out.set_len(n) };
     out
 }
 
-pub(super) fn conv(x: &[f32], w: &[f32], bias: &[f32], s: ConvShape) -> Vec<f32> {
-    mix(x, Mat::new(w, s.output, s.input), [s.output, s.input], bias, s)
+pub(super) fn conv(x: &[f32], w: &[f32], bias: &[f32], s: ConvShape, rectified: bool) -> Vec<f32> {
+    mix(x, Mat::new(w, s.output, s.input), [s.output, s.input], bias, s, rectified)
 }
 
 pub(super) fn backward_input(dout: &[f32], w: &[f32], s: ConvShape) -> Vec<f32> {
-    mix(dout, Mat::new(w, s.output, s.input).t(), [s.input, s.output], &[], s)
+    mix(dout, Mat::new(w, s.output, s.input).t(), [s.input, s.output], &[], s, false)
 }
 
 pub(super) fn backward_weights(dout: &[f32], x: &[f32], s: ConvShape) -> Vec<f32> {
@@ -77,5 +98,5 @@ pub(super) fn backward_weights(dout: &[f32], x: &[f32], s: ConvShape) -> Vec<f32
             matmul(MatMut::new(dw, s.output, s.input), dy, x.t(), i > 0);
         }
     });
-    super::fold(parts, count)
+    fold(parts, count)
 }
