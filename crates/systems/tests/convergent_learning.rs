@@ -11,6 +11,7 @@ use neuropil_data::formats::npz;
 use neuropil_experiment::{Entry, Profile, RunOptions, System as _, execute};
 use neuropil_systems::interpret::convergent_learning::ConvergentLearning;
 use neuropil_systems::interpret::convergent_learning::comparison::Comparison;
+use neuropil_systems::interpret::convergent_learning::resampling::resample;
 use neuropil_systems::interpret::convergent_learning::samples::{Blocks, Layer, Population};
 use neuropil_systems::interpret::convergent_learning::synthetic::{Kind, Synthetic};
 use std::collections::BTreeMap;
@@ -245,6 +246,31 @@ fn resamples_draw_blocks_and_keep_both_parts() {
         assert_eq!((part(false), part(true)), (14.0, 6.0));
     }
     assert!(Blocks::split(vec![0; 9], 0.3, &mut s).is_err());
+}
+
+#[test]
+fn a_unit_that_few_images_drive_does_not_blow_up_the_intervals() {
+    let mut s = Streams::new(8).stream("rare", 0);
+    let mut second = random(400, 4, &mut s);
+    let first = second.clone();
+    // The last unit of the second answers to 6 samples alone.
+    for (t, row) in second.chunks_exact_mut(4).enumerate() {
+        row[3] = if t % 70 == 0 { 1.0 } else { 1e-4 * s.normal() as f32 };
+    }
+    let blocks = Blocks { of_sample: (0..400).collect(), held_out: (0..400).map(|t| t % 4 == 2).collect() };
+    let names = || (0..4).map(|u| u.to_string()).collect::<Vec<_>>();
+    let population = |name: &str, v: &[f32]| Population::new(name, names(), v.to_vec()).unwrap();
+    let layer =
+        Layer::new("rare", vec![population("a", &first), population("b", &second)], blocks, 1e-8).unwrap();
+    let c = layer.plain().unwrap();
+    let mut stream = Streams::new(1).stream("clusters", 0);
+    let compared = [Comparison::of(&layer, &c, [0, 1], &config().options(), &mut stream).unwrap()];
+    for k in 0..40 {
+        let r = resample(&layer, &compared, Streams::new(2), k).unwrap().statistics;
+        // Three of four targets are copies; the fourth is worth 1 - error / variance with an error of at most a few times
+        // the variance.
+        assert!(r.dense > -1.0 && r.dense <= 1.0 && r.single > -1.0, "{r:?}");
+    }
 }
 
 #[test]

@@ -210,7 +210,8 @@ pub(super) fn explained(layers: &[LayerResult]) -> Figure {
         "explained_by_units",
         "A few units predict what one cannot",
         "Units of one network predicted from those of another by sparse linear maps, mean of targets and pairs; each curve \
-         is a path of penalties. Dots at 1 are the best single unit.",
+         is a path of penalties. Dots at 1 are the best single unit; strong penalties shrink weights, so that the left end of \
+         a curve lies below it.",
         vec![panel],
     )
 }
@@ -303,7 +304,7 @@ pub(super) fn filters(conv1: &LayerResult, filters: &[Vec<Vec<f32>>], channels: 
         .collect();
     let mut figure = Figure::new(
         "matched_filters",
-        "The same filters, found from different starts",
+        "First filters whose responses match, net by net",
         "Filters of the first convolution; each column is a unit of net 1 above its partners in the other networks, best \
          matches first, the mean correlation of their responses below. Red weights are positive, blue negative, each \
          filter scaled to its largest weight.",
@@ -315,9 +316,9 @@ pub(super) fn filters(conv1: &LayerResult, filters: &[Vec<Vec<f32>>], channels: 
 
 fn draw(pixels: &mut [u8], width: usize, (top, left): (usize, usize), filter: &[f32], side: usize, channels: usize) {
     // A thin rim, or pale filters would have no edge.
-    for y in 0..side * ZOOM + 2 {
-        for x in 0..side * ZOOM + 2 {
-            let at = ((top + y - 1) * width + left + x - 1) * 3;
+    for y in 0..side * ZOOM + 4 {
+        for x in 0..side * ZOOM + 4 {
+            let at = ((top + y - 2) * width + left + x - 2) * 3;
             pixels[at..at + 3].fill(120);
         }
     }

@@ -57,6 +57,8 @@ pub struct Mapping {
     pub capped_units: f64,
     /// Fits that did not reach their tolerance.
     pub unfinished: usize,
+    /// Variance of each target over the held-out samples.
+    variances: Vec<f64>,
     /// The dense, the single-unit and the capped map.
     maps: [LinearMap; 3],
 }
@@ -81,20 +83,21 @@ impl LinearMap {
         Self { slope, offset }
     }
 
-    /// R^2 of each target on the samples of `c`; NaN for one that is constant there.
-    fn explained(&self, c: &Covariance, a: &[usize], b: &[usize]) -> Result<Vec<f64>> {
+    /// Mean squared error of each target on the samples of `c` as a fraction of `variances`, taken from 1; NaN where the
+    /// variance is 0.
+    fn explained(&self, c: &Covariance, a: &[usize], b: &[usize], variances: &[f64]) -> Result<Vec<f64>> {
         let (xx, xy) = (c.block(a, a)?, c.block(a, b)?);
         let predicted = matmul(&xx, &self.slope)?;
         Ok((0..b.len())
             .map(|t| {
-                let total = c.matrix[(b[t], b[t])];
-                let (mut variance, mut error) = (total, c.mean[b[t]] - self.offset[t]);
+                let (mut variance, mut error) = (c.matrix[(b[t], b[t])], c.mean[b[t]] - self.offset[t]);
                 for (i, &u) in a.iter().enumerate() {
                     let w = self.slope[(i, t)];
                     variance += w * (predicted[(i, t)] - 2.0 * xy[(i, t)]);
                     error -= w * c.mean[u];
                 }
-                if total > 0.0 { 1.0 - (variance.max(0.0) + error * error) / total } else { f64::NAN }
+                let squared = variance.max(0.0) + error * error;
+                if variances[t] > 0.0 { 1.0 - squared / variances[t] } else { f64::NAN }
             })
             .collect())
     }
@@ -115,7 +118,8 @@ impl Mapping {
         lambdas.sort_by(f64::total_cmp);
         lambdas.dedup();
         let paths = lasso_paths(&gram, &cross, &vec![1.0; targets], &lambdas, LassoOptions::default())?;
-        let explained = |map: &LinearMap| map.explained(&c.held_out, a, b);
+        let variances: Vec<f64> = b.iter().map(|&t| c.held_out.matrix[(t, t)]).collect();
+        let explained = |map: &LinearMap| map.explained(&c.held_out, a, b, &variances);
         let weights = |choose: &dyn Fn(usize) -> Option<usize>| {
             Matrix::from_fn(a.len(), targets, |i, t| choose(t).map_or(0.0, |k| paths[t][k].weights[i]))
         };
@@ -155,6 +159,7 @@ impl Mapping {
             capped: finite_mean(&explained(&maps[2])?),
             capped_units: used as f64 / targets as f64,
             unfinished: paths.iter().flatten().filter(|f| !f.converged).count(),
+            variances,
             maps,
         })
     }
@@ -169,11 +174,13 @@ impl Mapping {
         self.sweep[self.chosen]
     }
 
-    /// Mean R^2 of the dense, the single-unit and the capped map on other held-out samples, as they were fitted.
+    /// Mean R^2 of the dense, the single-unit and the capped map on a resample of the held-out samples, as they were
+    /// fitted. Errors are fractions of the variance over all held-out samples: a unit that only a few images drive has
+    /// hardly any in a resample without them, and a ratio to that would say nothing.
     pub fn again(&self, held_out: &Covariance, a: &[usize], b: &[usize]) -> Result<[f64; 3]> {
         let mut out = [0.0; 3];
         for (o, map) in out.iter_mut().zip(&self.maps) {
-            *o = finite_mean(&map.explained(held_out, a, b)?);
+            *o = finite_mean(&map.explained(held_out, a, b, &self.variances)?);
         }
         Ok(out)
     }
