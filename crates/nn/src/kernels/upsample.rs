@@ -82,7 +82,7 @@ mod tests {
         let up = upsample(&x, [1, 1, 2], [2, 2, 2]);
         assert_eq!(up[..8], [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
         assert_eq!(up[4..8], up[..4]);
-        assert_eq!(up[8], 3.0);
+        assert_eq!((up[8], up[16]), (1.0, 3.0));
     }
 
     #[test]

@@ -12,7 +12,12 @@
 //!
 //! `cases` prepares intensities, `segmenter` is the method, `measures` judges answers, `experiment` trains and tests on
 //! phantoms, `files` reads the user's own, `user` answers for them. Simplified: BraTS itself cannot be shipped, so the
-//! experiment uses phantoms with a known truth; patches are not deformed elastically.
+//! experiment uses phantoms with a known truth; patches are not deformed elastically, and the small experiments train on
+//! whole volumes without augmentation at a constant rate.
+//!
+//! kappa = 2.5 and h = 2 of the presets were chosen on seeds 101 to 105 by the mean Dice of the multi-level activation
+//! among kappa h = 2.5 .. 10 (kappa 1 to 20, h 0.5 to 5); at the same kappa h = 5, the width of a plateau in the logit,
+//! kappa = 10 and h = 0.5 reach 0.06 less in the innermost structure.
 
 pub mod cases;
 pub mod experiment;
