@@ -133,7 +133,7 @@ fn main() -> Result<()> {
     let mut t = training(p);
     let residual = |pass: &Pass| -> Tensor<1> {
         let x = images.clone();
-        let y = act(norms[0].forward(pass, layers[0].forward(pass, x.clone())), Activation::Relu);
+        let y = norms[0].rectified(pass, layers[0].forward(pass, x.clone()), 0.0);
         mean(act(norms[1].forward(pass, layers[1].forward(pass, y)) + x, Activation::Relu))
     };
     time("resnet block step", repeats, || t.step(|pass| Ok(residual(pass))).map(|_| ()))?;

@@ -42,8 +42,8 @@ pub use gate::{
 };
 pub use matmul::{Mat, MatMut, column_sums, matmul, matmul_rows, product_rows};
 pub use norm::{
-    RowNorm, SlabNorm, SlabShape, row_norm, row_norm_backward, slab_moments, slab_norm, slab_norm_backward,
-    softmax_row, softmax_rows, softmax_rows_backward,
+    RowNorm, SlabAffine, SlabNorm, SlabShape, row_norm, row_norm_backward, slab_moments, slab_norm,
+    slab_norm_backward, softmax_row, softmax_rows, softmax_rows_backward,
 };
 pub use pool::{PoolShape, average_pool, average_pool_backward, max_pool, max_pool_backward};
 pub use recurrent::{Cell, CellShape, recurrent, recurrent_backward};

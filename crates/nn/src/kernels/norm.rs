@@ -73,35 +73,53 @@ dispatched! {
 }
 
 dispatched! {
-    /// `out = (x - mean) factor + offset`.
-    fn shifted(out: &mut [MaybeUninit<T>], x: &[T], mean: T, factor: T, offset: T) {
+    /// `out = (x - mean) factor + offset`, times `leak` where that is below 0.
+    fn shifted(out: &mut [MaybeUninit<T>], x: &[T], mean: T, factor: T, offset: T, leak: T) {
         for (o, &x) in out.iter_mut().zip(x) {
-            o.write((x - mean) * factor + offset);
+            let v = (x - mean) * factor + offset;
+            o.write(if v > T::ZERO { v } else { v * leak });
         }
     }
 }
 
 dispatched! {
-    /// Sum of dy (x - mean), in interleaved partial sums.
-    fn dot_about(dy: &[T], x: &[T], mean: T) -> T {
-        let mut lanes = [T::ZERO; 16];
+    /// Sums of dy and of dy (x - mean), dy being multiplied by `leak` where [`shifted`] did it; in interleaved partial sums.
+    fn shifted_sums(dy: &[T], x: &[T], mean: T, factor: T, offset: T, leak: T) -> [T; 2] {
+        let (mut plain, mut along) = ([T::ZERO; 16], [T::ZERO; 16]);
         let ((db, dr), (xb, xr)) = (dy.as_chunks::<16>(), x.as_chunks::<16>());
         for (d, x) in db.iter().zip(xb) {
-            for ((l, &d), &x) in lanes.iter_mut().zip(d).zip(x) { *l += d * (x - mean); }
+            for (((p, a), &d), &x) in plain.iter_mut().zip(&mut along).zip(d).zip(x) {
+                let c = x - mean;
+                let d = if c * factor + offset > T::ZERO { d } else { d * leak };
+                *p += d;
+                *a += d * c;
+            }
         }
-        let mut total = T::ZERO;
-        for l in lanes { total += l; }
-        for (&d, &x) in dr.iter().zip(xr) { total += d * (x - mean); }
-        total
+        let (mut first, mut second) = (T::ZERO, T::ZERO);
+        for (p, a) in plain.into_iter().zip(along) {
+            first += p;
+            second += a;
+        }
+        for (&d, &x) in dr.iter().zip(xr) {
+            let c = x - mean;
+            let d = if c * factor + offset > T::ZERO { d } else { d * leak };
+            first += d;
+            second += d * c;
+        }
+        [first, second]
     }
 }
 
 dispatched! {
-    /// `out = (dy gain - means[0] - n means[1]) inverse` with one gain.
-    fn shifted_input(out: &mut [MaybeUninit<T>], dy: &[T], x: &[T], gain: T, moments: [T; 2], means: [T; 2]) {
-        let [mean, inverse] = moments;
+    /// `out = (dy gain - means[0] - n means[1]) inverse` with one gain, dy as in [`shifted_sums`].
+    fn shifted_input(
+        out: &mut [MaybeUninit<T>], dy: &[T], x: &[T], affine: [T; 2], moments: [T; 2], means: [T; 2], leak: T,
+    ) {
+        let ([gain, offset], [mean, inverse]) = (affine, moments);
         for ((o, &dy), &x) in out.iter_mut().zip(dy).zip(x) {
-            o.write((dy * gain - means[0] - (x - mean) * inverse * means[1]) * inverse);
+            let c = x - mean;
+            let dy = if c * (inverse * gain) + offset > T::ZERO { dy } else { dy * leak };
+            o.write((dy * gain - means[0] - c * inverse * means[1]) * inverse);
         }
     }
 }
@@ -206,6 +224,17 @@ pub struct SlabShape {
     pub area: usize,
 }
 
+/// Gain and offset per channel, and the slope of the rectifier behind them below 0: 1 for none, 0 to cut off.
+#[derive(Debug, Clone, Copy)]
+pub struct SlabAffine<'a, T> {
+    /// Gain of every channel.
+    pub gain: &'a [T],
+    /// Offset of every channel.
+    pub offset: &'a [T],
+    /// Factor of what is below 0.
+    pub leak: T,
+}
+
 impl SlabShape {
     fn sets(&self, slabs: usize) -> usize {
         match self.norm {
@@ -252,16 +281,18 @@ pub fn slab_moments<T: Real>(x: &[T], shape: SlabShape) -> Vec<T> {
     means.iter().zip(squares).flat_map(|(&m, q)| [m, T::ONE / (q / count + T::of(EPS)).sqrt()]).collect()
 }
 
-/// Normalises `x` [n, channels, area] by the `moments` of its sets; times a gain and plus an offset per channel.
-pub fn slab_norm<T: Real>(x: &[T], gain: &[T], offset: &[T], moments: &[T], shape: SlabShape) -> Vec<T> {
+/// Normalises `x` [n, channels, area] by the `moments` of its sets; times a gain and plus an offset per channel, then
+/// rectified.
+pub fn slab_norm<T: Real>(x: &[T], affine: SlabAffine<T>, moments: &[T], shape: SlabShape) -> Vec<T> {
     shape.slabs(x);
+    let SlabAffine { gain, offset, leak } = affine;
     // SAFETY: a chunk is one slab, and `shifted` writes as many elements as the shorter of its slices has, which both
     // are slabs.
     unsafe {
         written(x.len(), shape.area, |s, out| {
             let (set, c) = (shape.set(s), s % shape.channels);
             let (mean, inverse) = (moments[2 * set], moments[2 * set + 1]);
-            shifted(out, slab(x, shape.area, s), mean, inverse * gain[c], offset[c]);
+            shifted(out, slab(x, shape.area, s), mean, inverse * gain[c], offset[c], leak);
         })
     }
 }
@@ -271,21 +302,24 @@ pub fn slab_norm<T: Real>(x: &[T], gain: &[T], offset: &[T], moments: &[T], shap
 pub fn slab_norm_backward<T: Real>(
     dy: &[T],
     x: &[T],
-    gain: &[T],
+    affine: SlabAffine<T>,
     moments: &[T],
     shape: SlabShape,
     own: bool,
 ) -> [Vec<T>; 3] {
     let (n, area) = (shape.slabs(x), shape.area);
+    let SlabAffine { gain, offset, leak } = affine;
     assert_eq!(dy.len(), x.len(), "a gradient of another size");
     let count = T::of((x.len() / shape.sets(n).max(1)).max(1) as f64);
     let sums: Vec<[T; 2]> = (0..n)
         .into_par_iter()
         .with_min_len(WORTH.div_ceil(area.max(1)))
         .map(|s| {
-            let set = shape.set(s);
+            let (set, c) = (shape.set(s), s % shape.channels);
+            let (mean, inverse) = (moments[2 * set], moments[2 * set + 1]);
             let (dy, x) = (slab(dy, area, s), slab(x, area, s));
-            [sum(dy), dot_about(dy, x, moments[2 * set]) * moments[2 * set + 1]]
+            let [plain, along] = shifted_sums(dy, x, mean, inverse * gain[c], offset[c], leak);
+            [plain, along * inverse]
         })
         .collect();
     let (mut dgain, mut doffset) = (vec![T::ZERO; shape.channels], vec![T::ZERO; shape.channels]);
@@ -304,7 +338,8 @@ pub fn slab_norm_backward<T: Real>(
         written(x.len(), area, |s, out| {
             let (set, c) = (shape.set(s), s % shape.channels);
             let moments = [moments[2 * set], moments[2 * set + 1]];
-            shifted_input(out, slab(dy, area, s), slab(x, area, s), gain[c], moments, means[set]);
+            let own = [gain[c], offset[c]];
+            shifted_input(out, slab(dy, area, s), slab(x, area, s), own, moments, means[set], leak);
         })
     };
     [dx, dgain, doffset]
@@ -385,7 +420,7 @@ pub fn softmax_rows<T: Real>(x: &[T], d: usize, log: bool) -> Vec<T> {
                 if log {
                     let max = largest(x);
                     let normaliser = max + sum_of_exponentials(x, max).ln();
-                    shifted(out, x, normaliser, T::ONE, T::ZERO);
+                    shifted(out, x, normaliser, T::ONE, T::ZERO, T::ONE);
                 } else {
                     softmax_row(out.write_copy_of_slice(x));
                 }
@@ -458,17 +493,28 @@ mod tests {
         let (x, w) = (s.normals(n * channels * area), s.normals(n * channels * area));
         let (gain, offset) = (s.normals(channels), s.normals(channels));
         for norm in [SlabNorm::Group { groups: 2 }, SlabNorm::Group { groups: 4 }, SlabNorm::Batch] {
-            let shape = SlabShape { norm, channels, area };
-            let forward = |x: &[f64], gain: &[f64], offset: &[f64]| {
-                slab_norm(x, gain, offset, &slab_moments(x, shape), shape)
-            };
-            let moments = slab_moments(&x, shape);
-            let [dx, dgain, doffset] = slab_norm_backward(&w, &x, &gain, &moments, shape, true);
-            check(|x| forward(x, &gain, &offset), &x, &w, &dx);
-            check(|g| forward(&x, g, &offset), &gain, &w, &dgain);
-            check(|o| forward(&x, &gain, o), &offset, &w, &doffset);
-            let [dx, ..] = slab_norm_backward(&w, &x, &gain, &moments, shape, false);
-            check(|x| slab_norm(x, &gain, &offset, &moments, shape), &x, &w, &dx);
+            for leak in [1.0, 0.0, 0.01] {
+                let shape = SlabShape { norm, channels, area };
+                let affine = SlabAffine { gain: &gain, offset: &offset, leak };
+                let own = |x: &[f64]| slab_norm(x, affine, &slab_moments(x, shape), shape);
+                let moments = slab_moments(&x, shape);
+                let [dx, dgain, doffset] = slab_norm_backward(&w, &x, affine, &moments, shape, true);
+                check(own, &x, &w, &dx);
+                check(
+                    |gain| slab_norm(&x, SlabAffine { gain, ..affine }, &moments, shape),
+                    &gain,
+                    &w,
+                    &dgain,
+                );
+                check(
+                    |offset| slab_norm(&x, SlabAffine { offset, ..affine }, &moments, shape),
+                    &offset,
+                    &w,
+                    &doffset,
+                );
+                let [dx, ..] = slab_norm_backward(&w, &x, affine, &moments, shape, false);
+                check(|x| slab_norm(x, affine, &moments, shape), &x, &w, &dx);
+            }
         }
     }
 
@@ -477,6 +523,7 @@ mod tests {
         assert!(row_norm::<f32>(&[], &[1.0], None, RowNorm::Layer).is_empty());
         assert!(softmax_rows::<f32>(&[], 3, true).is_empty());
         let shape = SlabShape { norm: SlabNorm::Batch, channels: 2, area: 0 };
-        assert!(slab_norm::<f32>(&[], &[1.0; 2], &[0.0; 2], &slab_moments(&[], shape), shape).is_empty());
+        let affine = SlabAffine { gain: &[1.0; 2], offset: &[0.0; 2], leak: 1.0 };
+        assert!(slab_norm::<f32>(&[], affine, &slab_moments(&[], shape), shape).is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Normalisation over the last axis, over groups of channels, over the batch, and by the softmax.
 
 use crate::fused::{Fused, Saved, apply1, apply2, apply3};
-use crate::kernels::{self, RowNorm, SlabNorm, SlabShape};
+use crate::kernels::{self, RowNorm, SlabAffine, SlabNorm, SlabShape};
 use crate::parameters::{Init, ParameterId, Parameters};
 use crate::pass::Pass;
 use burn::tensor::Tensor;
@@ -81,11 +81,13 @@ struct SlabNormOp {
     shape: SlabShape,
     given: Option<Vec<f32>>,
     seen: Arc<OnceLock<Vec<f32>>>,
+    /// Factor of what is below 0.
+    leak: f32,
 }
 
 impl SlabNormOp {
-    fn new(shape: SlabShape) -> Self {
-        Self { shape, given: None, seen: Arc::default() }
+    fn new(shape: SlabShape, leak: f32) -> Self {
+        Self { shape, given: None, seen: Arc::default(), leak }
     }
 }
 
@@ -100,12 +102,14 @@ impl Fused for SlabNormOp {
             .given
             .clone()
             .unwrap_or_else(|| self.seen.get_or_init(|| kernels::slab_moments(x, self.shape)).clone());
-        (kernels::slab_norm(x, gain, offset, &moments, self.shape), moments)
+        let affine = SlabAffine { gain, offset, leak: self.leak };
+        (kernels::slab_norm(x, affine, &moments, self.shape), moments)
     }
 
     fn backward(&self, s: Saved, _: &[bool]) -> Vec<Vec<f32>> {
+        let affine = SlabAffine { gain: s.inputs[1], offset: s.inputs[2], leak: self.leak };
         let own = self.given.is_none();
-        kernels::slab_norm_backward(s.gradient, s.inputs[0], s.inputs[1], s.kept, self.shape, own).into()
+        kernels::slab_norm_backward(s.gradient, s.inputs[0], affine, s.kept, self.shape, own).into()
     }
 }
 
@@ -138,9 +142,14 @@ impl GroupNorm {
 
     /// [n, channels, axes ...] -> the same shape.
     pub fn forward<const D: usize>(&self, pass: &Pass, x: Tensor<D>) -> Tensor<D> {
+        self.rectified(pass, x, 1.0)
+    }
+
+    /// The same, then a rectifier of slope `leak` below 0, in one pass.
+    pub fn rectified<const D: usize>(&self, pass: &Pass, x: Tensor<D>, leak: f32) -> Tensor<D> {
         let area = x.dims()[2..].iter().product();
         let norm = SlabNorm::Group { groups: self.groups };
-        let op = SlabNormOp::new(SlabShape { norm, channels: self.channels, area });
+        let op = SlabNormOp::new(SlabShape { norm, channels: self.channels, area }, leak);
         let [gain, offset] = self.affine;
         apply3(op, x, pass.parameter::<1>(gain), pass.parameter::<1>(offset))
     }
@@ -170,11 +179,16 @@ impl BatchNorm {
 
     /// [n, channels, axes ...] -> the same shape.
     pub fn forward<const D: usize>(&self, pass: &Pass, x: Tensor<D>) -> Tensor<D> {
+        self.rectified(pass, x, 1.0)
+    }
+
+    /// The same, then a rectifier of slope `leak` below 0, in one pass.
+    pub fn rectified<const D: usize>(&self, pass: &Pass, x: Tensor<D>, leak: f32) -> Tensor<D> {
         let area: usize = x.dims()[2..].iter().product();
         let shape = SlabShape { norm: SlabNorm::Batch, channels: self.channels, area };
         let [mean, variance] = self.running.map(|id| crate::pass::values(pass.parameter::<1>(id)));
         let [gain, offset] = self.affine.map(|id| pass.parameter::<1>(id));
-        let mut op = SlabNormOp::new(shape);
+        let mut op = SlabNormOp::new(shape, leak);
         if !pass.is_training() {
             let pairs = mean.iter().zip(&variance);
             op.given = Some(pairs.flat_map(|(m, v)| [*m, 1.0 / (v + 1e-5).sqrt()]).collect());

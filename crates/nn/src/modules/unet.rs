@@ -6,9 +6,9 @@
 //! halves the channels; each of these is followed by instance norm and leaky rectifier. Convolutions of size 1 read the
 //! last levels of the localisation pathway; their maps are upsampled and summed (deep supervision).
 
-use super::{GroupNorm, act};
+use super::GroupNorm;
 use crate::fused::{Fused, Saved, apply1, apply2, apply3};
-use crate::kernels::{self, Activation, ConvShape};
+use crate::kernels::{self, ConvShape};
 use crate::parameters::{Init, ParameterId, Parameters};
 use crate::pass::Pass;
 use burn::tensor::Tensor;
@@ -104,9 +104,12 @@ impl Convolution {
     }
 }
 
+/// Slope of the rectifiers below 0.
+const LEAK: f32 = 0.01;
+
 /// Instance norm and leaky rectifier.
 fn normalised(norm: &GroupNorm, pass: &Pass, x: Tensor<5>) -> Tensor<5> {
-    act(norm.forward(pass, x), Activation::LeakyRelu)
+    norm.rectified(pass, x, LEAK)
 }
 
 /// A convolution, instance norm, leaky rectifier.

@@ -7,8 +7,8 @@ use neuropil_core::{DType, Error, Result, Stimuli, Stream, Streams};
 use neuropil_data::embedded::{self, Split};
 use neuropil_data::known;
 use neuropil_experiment::Run;
-use neuropil_nn::kernels::{Activation, ConvShape, PoolShape};
-use neuropil_nn::modules::{Conv, Linear, act, average_pool, cross_entropy, max_pool};
+use neuropil_nn::kernels::{ConvShape, PoolShape};
+use neuropil_nn::modules::{Conv, Linear, average_pool, cross_entropy, max_pool};
 use neuropil_nn::optim::{Rule, Schedule};
 use neuropil_nn::pass::values;
 use neuropil_nn::train::Batches;
@@ -140,7 +140,7 @@ impl Network {
         let n = pixels.len() / (c * h * w);
         let mut x = pass.input(pixels, [n, c, h, w]);
         for (k, (conv, pool)) in self.convs.iter().enumerate() {
-            x = pass.hook(&format!("conv{}", k + 1), act(conv.forward(pass, x), Activation::Relu));
+            x = pass.hook(&format!("conv{}", k + 1), conv.rectified(pass, x));
             if let Some(p) = pool {
                 x = max_pool(x, *p);
             }
