@@ -316,7 +316,8 @@ fn every_method_learns_phantoms_and_only_sigmoids_may_break_the_nesting() {
         "filters=[4, 8]",
         "steps=120",
         "rate=0.005",
-        "variants=false",
+        "variants=true",
+        "rim=true",
     ];
     let options = RunOptions {
         out: dir.path().to_path_buf(),
@@ -332,6 +333,13 @@ fn every_method_learns_phantoms_and_only_sigmoids_may_break_the_nesting() {
     }
     for method in ["multi_level", "softmax", "ordinal"] {
         assert_eq!(report.metrics[&format!("violations_{method}")], 0.0, "{method}");
+    }
+    for variant in ["rim__softmax", "rim__multi_level", "learnt_thresholds", "nce_alone", "kappa_20"] {
+        assert!(
+            report.metrics.contains_key(&format!("variant_{variant}_et")),
+            "{variant} {:?}",
+            report.metrics
+        );
     }
     for figure in ["slices", "learning", "dice", "staircase"] {
         assert!(report.figure_data.iter().any(|f| f.name == figure), "{figure}");

@@ -1,6 +1,6 @@
 //! What the maps of a network mean: probabilities of nested regions, and levels.
 
-use crate::kernels::Real;
+use crate::kernels::{self, Activation, Real};
 use neuropil_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -70,19 +70,18 @@ impl Head {
             Self::MultiLevel { kappa, thresholds } => {
                 for (map, t) in out.chunks_exact_mut(area.max(1)).zip(thresholds) {
                     let (k, t) = (*kappa as f32, *t as f32);
-                    map.iter_mut().zip(z).for_each(|(p, z)| *p = sigmoid(k * (z - t)));
+                    let logits: Vec<f32> = z.iter().map(|z| k * (z - t)).collect();
+                    map.copy_from_slice(&kernels::activate(&logits, Activation::Sigmoid));
                 }
             }
-            Self::Sigmoids { .. } => out.iter_mut().zip(z).for_each(|(p, z)| *p = sigmoid(*z)),
+            Self::Sigmoids { .. } => out = kernels::activate(z, Activation::Sigmoid),
             Self::Softmax { levels } => {
-                let mut p = vec![0.0; levels + 1];
-                for i in 0..area {
-                    softmax_at(z, area, i, &mut p);
-                    let mut above = 0.0;
-                    for m in (1..=*levels).rev() {
-                        above += p[m];
-                        out[(m - 1) * area + i] = above;
-                    }
+                let maps: Vec<&[f32]> = z.chunks_exact(area.max(1)).collect();
+                let (p, _) = softmax_maps(&maps);
+                let mut above = vec![0.0; area];
+                for m in (1..=*levels).rev() {
+                    above.iter_mut().zip(&p[m * area..(m + 1) * area]).for_each(|(a, p)| *a += p);
+                    out[(m - 1) * area..m * area].copy_from_slice(&above);
                 }
             }
         }
@@ -160,22 +159,26 @@ pub(super) fn sigmoid<T: Real>(u: T) -> T {
     T::ONE / (T::ONE + (-u).exp())
 }
 
-/// Softmax of voxel `i` over maps `area` apart; returns the logarithm of the normaliser.
-pub(super) fn softmax_at<T: Real>(z: &[T], area: usize, i: usize, p: &mut [T]) -> T {
-    let mut most = z[i];
-    for k in 1..p.len() {
-        let v = z[k * area + i];
-        if v > most {
-            most = v;
-        }
+/// Softmax over maps of one length: probabilities, map after map, and the logarithm of each voxel's normaliser.
+pub(super) fn softmax_maps<T: Real>(maps: &[&[T]]) -> (Vec<T>, Vec<T>) {
+    let Some((first, rest)) = maps.split_first() else { return (Vec::new(), Vec::new()) };
+    let len = first.len();
+    let mut most = first.to_vec();
+    for map in rest {
+        most.iter_mut().zip(*map).for_each(|(m, v)| *m = if *v > *m { *v } else { *m });
     }
-    let mut total = T::ZERO;
-    for (k, p) in p.iter_mut().enumerate() {
-        *p = (z[k * area + i] - most).exp();
-        total += *p;
+    let shifted: Vec<T> = maps.iter().flat_map(|map| map.iter().zip(&most).map(|(v, m)| *v - *m)).collect();
+    let mut p = kernels::activate(&shifted, Activation::Exp);
+    let mut total = vec![T::ZERO; len];
+    for map in p.chunks_exact(len.max(1)) {
+        total.iter_mut().zip(map).for_each(|(t, p)| *t += *p);
     }
-    p.iter_mut().for_each(|p| *p = *p / total);
-    most + total.ln()
+    for map in p.chunks_exact_mut(len.max(1)) {
+        map.iter_mut().zip(&total).for_each(|(p, t)| *p = *p / *t);
+    }
+    let logarithms = kernels::activate(&total, Activation::Ln);
+    most.iter_mut().zip(&logarithms).for_each(|(m, l)| *m += *l);
+    (p, most)
 }
 
 #[cfg(test)]

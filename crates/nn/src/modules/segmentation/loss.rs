@@ -1,8 +1,8 @@
 //! Losses of nested regions with their gradients, as one operation.
 
-use super::head::{Head, sigmoid, softmax_at};
+use super::head::{Head, sigmoid, softmax_maps};
 use crate::fused::{Fused, Saved, apply1, apply2};
-use crate::kernels::{self, Real};
+use crate::kernels::{self, Activation, Real};
 use burn::tensor::Tensor;
 use neuropil_core::{Error, Result};
 use rayon::prelude::*;
@@ -44,14 +44,6 @@ impl Loss {
     fn regions(self) -> bool {
         matches!(self, Self::Dice | Self::MceDice | Self::NceDice)
     }
-}
-
-/// ln(1 + e^-|u|) + max(u, 0) - g u: minus the logarithm of sigma(u) for g = 1, of 1 - sigma(u) for g = 0.
-#[inline]
-fn cross_entropy<T: Real>(u: T, inside: bool) -> T {
-    let (size, positive) = if u > T::ZERO { (u, u) } else { (-u, T::ZERO) };
-    let value = (T::ONE + (-size).exp()).ln() + positive;
-    if inside { value - u } else { value }
 }
 
 /// A loss with its gradients.
@@ -165,44 +157,46 @@ impl<T: Real> Terms<'_, T> {
         let targets = self.levels_of(sample, range);
         let mut sums = Sums { loss: 0.0, regions: vec![[0.0; 3]; levels] };
         if let Head::Softmax { .. } = self.head {
-            let from = sample * (levels + 1) * self.area;
-            let z = &self.z[from..from + (levels + 1) * self.area];
-            let mut p = vec![T::ZERO; (levels + 1) * len];
-            let mut own = vec![T::ZERO; levels + 1];
+            let maps: Vec<&[T]> = (0..=levels).map(|k| &self.map(sample, k)[range.clone()]).collect();
+            let (p, normalisers) = softmax_maps(&maps);
             for (i, target) in targets.iter().enumerate() {
                 let y = usize::from(*target);
-                let normaliser = softmax_at(z, self.area, range.start + i, &mut own);
-                let wrong = normaliser - z[y * self.area + range.start + i];
-                sums.loss += (self.weights[y] * wrong).wide();
+                sums.loss += (self.weights[y] * (normalisers[i] - maps[y][i])).wide();
                 let mut above = T::ZERO;
-                for k in (0..=levels).rev() {
-                    p[k * len + i] = own[k];
-                    above += own[k];
-                    if k > 0 {
-                        let inside = f64::from(u8::from(y >= k));
-                        let s = &mut sums.regions[k - 1];
-                        s[0] += inside * above.wide();
-                        s[1] += above.wide();
-                        s[2] += inside;
-                    }
+                for k in (1..=levels).rev() {
+                    above += p[k * len + i];
+                    let inside = f64::from(u8::from(y >= k));
+                    let s = &mut sums.regions[k - 1];
+                    s[0] += inside * above.wide();
+                    s[1] += above.wide();
+                    s[2] += inside;
                 }
             }
             return (p, sums);
         }
-        let mut p = vec![T::ZERO; levels * len];
-        for (m, p) in p.chunks_exact_mut(len).enumerate() {
+        let mut p = Vec::with_capacity(levels * len);
+        for m in 0..levels {
             let (channel, kappa, t) = self.step(m);
-            let z = &self.map(sample, channel)[range.clone()];
+            let logits: Vec<T> =
+                self.map(sample, channel)[range.clone()].iter().map(|z| kappa * (*z - t)).collect();
+            // e^-|u| gives both the probability and the logarithms, which are never those of a rounded probability.
+            let sizes: Vec<T> = logits.iter().map(|u| if *u > T::ZERO { -*u } else { *u }).collect();
+            let small = kernels::activate(&sizes, Activation::Exp);
+            let above: Vec<T> = small.iter().map(|e| T::ONE + *e).collect();
+            let logarithms = kernels::activate(&above, Activation::Ln);
             let s = &mut sums.regions[m];
-            for ((p, z), target) in p.iter_mut().zip(z).zip(targets) {
-                let inside = usize::from(*target) > m;
-                let u = kappa * (*z - t);
-                *p = sigmoid(u);
-                sums.loss += (self.weights[usize::from(*target)] * cross_entropy(u, inside)).wide();
+            for (i, target) in targets.iter().enumerate() {
+                let (inside, u) = (usize::from(*target) > m, logits[i]);
+                let positive = u > T::ZERO;
+                let own = if positive { T::ONE } else { small[i] } / above[i];
+                // -ln P inside, -ln (1 - P) outside.
+                let wrong = if inside == positive { logarithms[i] } else { logarithms[i] - sizes[i] };
+                sums.loss += (self.weights[usize::from(*target)] * wrong).wide();
                 let g = f64::from(u8::from(inside));
-                s[0] += g * p.wide();
-                s[1] += p.wide();
+                s[0] += g * own.wide();
+                s[1] += own.wide();
                 s[2] += g;
+                p.push(own);
             }
         }
         (p, sums)
@@ -269,7 +263,7 @@ pub fn ordered_thresholds(raw: &[f32]) -> Vec<f64> {
         .enumerate()
         .map(|(m, &r)| {
             let r = f64::from(r);
-            t += if m == 0 { r } else { cross_entropy(r, false) };
+            t += if m == 0 { r } else { r.max(0.0) + (-r.abs()).exp().ln_1p() };
             t
         })
         .collect()

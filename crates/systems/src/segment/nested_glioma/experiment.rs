@@ -276,7 +276,9 @@ fn test(
     let levels = segmenter.plan.levels;
     segmenter.parameters_mut().values_mut().copy_from_slice(&trained.last);
     let head = segmenter.head();
-    let of = |s: &Segmenter, cases: &[Case]| -> Result<Vec<Vec<f32>>> { cases.iter().map(|c| s.maps(c)).collect() };
+    let of = |s: &Segmenter, cases: &[Case]| -> Result<Vec<Vec<f32>>> {
+        cases.iter().map(|c| s.maps(c)).collect()
+    };
     let regions = |maps: &[Vec<f32>]| maps.iter().map(|z| head.regions(z)).collect::<Vec<_>>();
     let thresholds = tune(&regions(&of(segmenter, &phantoms.validation)?), &phantoms.validation, levels)?;
     let maps = of(segmenter, &phantoms.test)?;

@@ -67,13 +67,15 @@ fn grey(case: &Case, channel: usize, plane: Plane) -> (usize, usize, Vec<u8>) {
     let (low, high) = (sorted[n / 100], sorted[n - 1 - n / 100]);
     let (rows, columns, voxel) = plane.map(case.grid.shape);
     let shade = |v: f32| (255.0 * ((v - low) / (high - low).max(1e-12)).clamp(0.0, 1.0)) as u8;
-    let pixels = (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).map(|(r, c)| shade(values[voxel(r, c)]));
+    let pixels =
+        (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).map(|(r, c)| shade(values[voxel(r, c)]));
     (rows, columns, pixels.collect())
 }
 
 /// One row of three slices for the truth and for every answer, on channel `channel`.
 pub(super) fn slices(name: &str, case: &Case, channel: usize, answers: &[(&str, &[u16])]) -> Figure {
-    let guide = if case.levels.is_empty() { answers.first().map_or(&[] as &[u16], |a| a.1) } else { &case.levels };
+    let guide =
+        if case.levels.is_empty() { answers.first().map_or(&[] as &[u16], |a| a.1) } else { &case.levels };
     let planes = planes(guide, case.grid.shape);
     let mut rows: Vec<(&str, Option<&[u16]>)> = vec![("image", None)];
     if !case.levels.is_empty() {
@@ -121,7 +123,8 @@ pub(super) fn overlay(case: &Case, channel: usize, levels: &[u16]) -> Result<Arr
         .map(|plane| {
             let (rows, columns, grey) = grey(case, channel, plane);
             let (_, _, voxel) = plane.map(case.grid.shape);
-            let own: Vec<u16> = (0..rows * columns).map(|p| levels[voxel(p / columns, p % columns)]).collect();
+            let own: Vec<u16> =
+                (0..rows * columns).map(|p| levels[voxel(p / columns, p % columns)]).collect();
             (rows, columns, grey, own)
         })
         .collect();
@@ -158,11 +161,23 @@ pub(super) fn loss(looks: &[Look], regions: &[String], held_out: bool) -> Figure
     let curve = Mark::line("", x.clone(), looks.iter().map(|l| l.loss).collect());
     let mut panels = vec![Panel::new("training", Axis::new("step", ""), Axis::new("loss", ""), vec![curve])];
     if held_out {
-        let line = |(m, name): (usize, &String)| Mark::line(name, x.clone(), looks.iter().map(|l| l.dice[m]).collect());
+        let line = |(m, name): (usize, &String)| {
+            Mark::line(name, x.clone(), looks.iter().map(|l| l.dice[m]).collect())
+        };
         let marks = regions.iter().enumerate().map(line).collect();
-        panels.push(Panel::new("cases held out", Axis::new("step", ""), Axis::new("Dice", "").limits(0.0, 1.0), marks));
+        panels.push(Panel::new(
+            "cases held out",
+            Axis::new("step", ""),
+            Axis::new("Dice", "").limits(0.0, 1.0),
+            marks,
+        ));
     }
-    Figure::new("learning", "Learning", "Mean loss between looks, and mean Dice of the cases held out.", panels)
+    Figure::new(
+        "learning",
+        "Learning",
+        "Mean loss between looks, and mean Dice of the cases held out.",
+        panels,
+    )
 }
 
 /// Dice of every case with a known truth, one panel per region.
@@ -178,7 +193,8 @@ pub(super) fn case_dice(scores: &[Score], regions: &[String]) -> Figure {
             Panel::new(region, Axis::default(), Axis::new("Dice", "").limits(0.0, 1.0), vec![bars, level])
         })
         .collect();
-    let mut figure = Figure::new("dice", "Agreement with the truth", "Dice of every case with labels.", panels);
+    let mut figure =
+        Figure::new("dice", "Agreement with the truth", "Dice of every case with labels.", panels);
     figure.columns = 3.min(figure.panels.len());
     figure
 }
@@ -201,12 +217,17 @@ pub(super) fn learning(outcomes: &[Outcome], methods: &[Method]) -> Figure {
                 let ends = |f: fn(f64, f64) -> f64, start: f64| {
                     (0..n).map(|i| at(i).into_iter().fold(start, f)).collect::<Vec<_>>()
                 };
-                let label = if sizes.len() > 1 { format!("{}, {size} cases", method.name()) } else { method.name().into() };
+                let label = if sizes.len() > 1 {
+                    format!("{}, {size} cases", method.name())
+                } else {
+                    method.name().into()
+                };
                 marks.push(Mark::Line {
                     label,
                     x: first.looks.iter().map(|l| l.step as f64).collect(),
                     y: (0..n).map(|i| mean(&at(i))).collect(),
-                    interval: (sizes.len() == 1).then(|| (ends(f64::min, f64::INFINITY), ends(f64::max, f64::NEG_INFINITY))),
+                    interval: (sizes.len() == 1)
+                        .then(|| (ends(f64::min, f64::INFINITY), ends(f64::max, f64::NEG_INFINITY))),
                     dashed: k + 1 < sizes.len(),
                 });
             }

@@ -37,11 +37,17 @@ impl LevelMap {
             return Err(Error::input("levels from 1 to at most 255", format!("a highest level of {most}")));
         }
         if let Some(gap) = (0..=most).find(|m| !pairs.iter().any(|p| p.1 == *m)) {
-            return Err(Error::input(format!("a label for every level from 0 to {most}"), format!("none for level {gap}")));
+            return Err(Error::input(
+                format!("a label for every level from 0 to {most}"),
+                format!("none for level {gap}"),
+            ));
         }
         let names = names.unwrap_or_else(|| (1..=most).map(|m| format!("level >= {m}")).collect());
         if names.len() != usize::from(most) {
-            return Err(Error::input(format!("{most} names of regions, outermost first"), names.len().to_string()));
+            return Err(Error::input(
+                format!("{most} names of regions, outermost first"),
+                names.len().to_string(),
+            ));
         }
         Ok(Self { pairs, names })
     }
@@ -50,8 +56,9 @@ impl LevelMap {
     pub fn read(path: &Path) -> Result<Self> {
         let text = read::text(path)?;
         let attempt = || {
-            let table: toml::Table =
-                text.parse().map_err(|e: toml::de::Error| Error::input("a TOML table", e.message().to_string()))?;
+            let table: toml::Table = text
+                .parse()
+                .map_err(|e: toml::de::Error| Error::input("a TOML table", e.message().to_string()))?;
             let names = match table.get("names") {
                 None => None,
                 Some(toml::Value::Array(a)) => Some(
@@ -74,7 +81,10 @@ impl LevelMap {
                 match (label, level) {
                     (Some(label), Some(level)) => pairs.push((label, level)),
                     _ => {
-                        return Err(Error::input("lines such as `4 = 3`: label = level", format!("`{key} = {value}`")));
+                        return Err(Error::input(
+                            "lines such as `4 = 3`: label = level",
+                            format!("`{key} = {value}`"),
+                        ));
                     }
                 }
             }
@@ -160,7 +170,9 @@ pub fn cases(paths: &[&Path], wanted: &mut Wanted) -> Result<Vec<Read>> {
                         if inner.iter().any(|p| is_image(p)) {
                             found.push(folder(entry, &inner, wanted)?);
                         }
-                    } else if ["npz", "safetensors"].contains(&neuropil_data::source::extension(&name_of(entry)).as_str()) {
+                    } else if ["npz", "safetensors"]
+                        .contains(&neuropil_data::source::extension(&name_of(entry)).as_str())
+                    {
                         found.push(file(entry, wanted)?);
                     }
                 }
@@ -191,7 +203,8 @@ pub fn cases(paths: &[&Path], wanted: &mut Wanted) -> Result<Vec<Read>> {
 
 fn entries(path: &Path) -> Result<Vec<PathBuf>> {
     let listed = std::fs::read_dir(path).map_err(|e| Error::read(path, &e))?;
-    let mut all = listed.map(|e| e.map(|e| e.path()).map_err(|e| Error::read(path, &e))).collect::<Result<Vec<_>>>()?;
+    let mut all =
+        listed.map(|e| e.map(|e| e.path()).map_err(|e| Error::read(path, &e))).collect::<Result<Vec<_>>>()?;
     all.retain(|p| !name_of(p).starts_with('.'));
     all.sort();
     Ok(all)
@@ -227,7 +240,10 @@ fn modality(path: &Path) -> (String, Option<u64>) {
 fn require_same(first: (&str, &Volume), other: (&str, &Volume)) -> Result<()> {
     let ((name, a), (other, b)) = (first, other);
     if a.shape[1..] != b.shape[1..] {
-        return Err(Error::input(format!("shape {:?} as of `{name}`", &a.shape[1..]), format!("{:?} of `{other}`", &b.shape[1..])));
+        return Err(Error::input(
+            format!("shape {:?} as of `{name}`", &a.shape[1..]),
+            format!("{:?} of `{other}`", &b.shape[1..]),
+        ));
     }
     let far = a.affine.iter().flatten().zip(b.affine.iter().flatten()).map(|(x, y)| (x - y).abs());
     let far = far.fold(0.0, f64::max);
@@ -270,7 +286,9 @@ fn assemble(name: String, path: &Path, parts: Vec<(String, Volume)>, wanted: &mu
         }
         let mut channels = Vec::new();
         let mut names = Vec::new();
-        let Some(first) = wanted.modalities.first() else { return Err(Error::input("at least 1 modality", "labels only")) };
+        let Some(first) = wanted.modalities.first() else {
+            return Err(Error::input("at least 1 modality", "labels only"));
+        };
         for m in &wanted.modalities {
             let image = images.iter().find(|i| i.0.eq_ignore_ascii_case(m)).ok_or_else(|| {
                 let there: Vec<&String> = images.iter().map(|i| &i.0).collect();
@@ -279,10 +297,15 @@ fn assemble(name: String, path: &Path, parts: Vec<(String, Volume)>, wanted: &mu
             let leading = images.iter().find(|i| i.0.eq_ignore_ascii_case(first)).unwrap_or(image);
             require_same((&leading.0, &leading.1), (m, &image.1))?;
             channels.extend_from_slice(&image.1.values);
-            names.extend((0..image.1.shape[0]).map(|c| if image.1.shape[0] > 1 { format!("{m} {c}") } else { m.clone() }));
+            names.extend(
+                (0..image.1.shape[0])
+                    .map(|c| if image.1.shape[0] > 1 { format!("{m} {c}") } else { m.clone() }),
+            );
         }
         let leading = images.iter().find(|i| i.0.eq_ignore_ascii_case(first));
-        let Some((leading_name, leading)) = leading else { return Err(Error::input("at least 1 modality", "none")) };
+        let Some((leading_name, leading)) = leading else {
+            return Err(Error::input("at least 1 modality", "none"));
+        };
         let [_, d, h, w] = leading.shape;
         let mut volume = Volume::new([names.len(), d, h, w], channels, leading.voxel_mm)?;
         volume.affine = leading.affine;
@@ -315,7 +338,9 @@ fn folder(path: &Path, entries: &[PathBuf], wanted: &mut Wanted) -> Result<Read>
             }
         } else {
             if parts.iter().any(|p| p.0 == name) {
-                return Err(Error::input(format!("one file of modality `{name}`"), "several").at(path.display()));
+                return Err(
+                    Error::input(format!("one file of modality `{name}`"), "several").at(path.display())
+                );
             }
             parts.push((name, read::volume(entry)?));
         }
@@ -325,7 +350,8 @@ fn folder(path: &Path, entries: &[PathBuf], wanted: &mut Wanted) -> Result<Read>
         let planes = slices
             .iter()
             .map(|(_, p)| {
-                let image = Source::open(p).and_then(|s| png::parse(&s.bytes)).map_err(|e| e.at(p.display()))?;
+                let image =
+                    Source::open(p).and_then(|s| png::parse(&s.bytes)).map_err(|e| e.at(p.display()))?;
                 match *image.shape() {
                     [1, h, w] => Ok(([h, w], image.to_f32())),
                     [c, ..] => Err(Error::input("grey slices", format!("{c} channels")).at(p.display())),
@@ -385,7 +411,12 @@ fn stack(array: &Array) -> Result<Volume> {
         [h, w] => [1, 1, h, w],
         [d, h, w] => [1, d, h, w],
         [c, d, h, w] => [c, d, h, w],
-        ref other => return Err(Error::input("2 to 4 axes ([channels,] [depth,] height, width)", format!("shape {other:?}"))),
+        ref other => {
+            return Err(Error::input(
+                "2 to 4 axes ([channels,] [depth,] height, width)",
+                format!("shape {other:?}"),
+            ));
+        }
     };
     Volume::new(shape, array.to_f32(), [1.0; 3])
 }
@@ -421,7 +452,9 @@ mod tests {
         assert_eq!(map.levels_of(&[0, 7, 9, 3])?, [0, 1, 2, 2]);
         assert_eq!((map.levels(), map.label_of(2)), (2, 3));
         assert_eq!(read("1 = 1")?.names, ["level >= 1"]);
-        for bad in ["1 = 1\n2 = 3", "1 = 0", "x = 1", "1 = -1", "1 = \"a\"", "1 = ", "1 = 1\nnames = [\"a\", \"b\"]"] {
+        for bad in
+            ["1 = 1\n2 = 3", "1 = 0", "x = 1", "1 = -1", "1 = \"a\"", "1 = ", "1 = 1\nnames = [\"a\", \"b\"]"]
+        {
             assert_eq!(read(bad).map_err(|e| e.exit_code()), Err(3), "{bad}");
         }
         let mut brats = LevelMap::brats();

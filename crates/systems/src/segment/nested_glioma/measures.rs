@@ -78,7 +78,9 @@ impl Score {
 
 /// Dice of each region.
 pub fn dice(levels: &[u16], truth: &[u16], count: usize) -> Result<Vec<f64>> {
-    (1..=count as u16).map(|m| Ok(Overlap::of(&Case::region(levels, m), &Case::region(truth, m))?.dice())).collect()
+    (1..=count as u16)
+        .map(|m| Ok(Overlap::of(&Case::region(levels, m), &Case::region(truth, m))?.dice()))
+        .collect()
 }
 
 /// Candidates for the thresholds of probabilities.

@@ -59,9 +59,10 @@ pub struct NestedGlioma {
     pub validation: usize,
     /// Phantoms to test on.
     pub test: usize,
-    /// Also train, once each, on phantoms whose innermost level is a rim, with other steepness, each loss alone and
-    /// learnt thresholds; numbers without a bar.
+    /// Also train, once each, with other steepness, each loss alone and learnt thresholds; numbers without a bar.
     pub variants: bool,
+    /// Also train both heads on phantoms whose innermost level is a rim around level 2; numbers without a bar.
+    pub rim: bool,
     /// Filters of each level of the network, finest first; as many levels.
     pub filters: Vec<usize>,
     /// Probability with which residual blocks drop a value.
@@ -209,6 +210,7 @@ impl System for NestedGlioma {
             validation: 3,
             test: 12,
             variants: false,
+            rim: false,
             filters: vec![6, 12, 24],
             dropout: 0.3,
             deep: 3,
@@ -250,7 +252,7 @@ impl System for NestedGlioma {
                 train_sizes: vec![6, 24],
                 validation: 6,
                 test: 24,
-                variants: true,
+                rim: true,
                 filters: vec![8, 16, 32],
                 steps: 800,
                 look_every: 50,
@@ -264,6 +266,7 @@ impl System for NestedGlioma {
                 validation: 12,
                 test: 24,
                 variants: true,
+                rim: true,
                 filters: vec![16, 32, 64, 128, 256],
                 steps: 30_000,
                 rate: 5e-4,
@@ -289,15 +292,24 @@ impl System for NestedGlioma {
                 return Err(Error::config(format!("1 to {most}"), value.to_string()).at(field));
             }
         }
-        if self.methods.is_empty() || (1..self.methods.len()).any(|k| self.methods[..k].contains(&self.methods[k])) {
-            return Err(Error::config("at least 1 method, each once", format!("{:?}", self.methods)).at("methods"));
+        if self.methods.is_empty()
+            || (1..self.methods.len()).any(|k| self.methods[..k].contains(&self.methods[k]))
+        {
+            return Err(
+                Error::config("at least 1 method, each once", format!("{:?}", self.methods)).at("methods")
+            );
         }
         if self.train_sizes.is_empty() || self.train_sizes.iter().any(|n| !(1..=1000).contains(n)) {
-            return Err(Error::config("1 to 1000 phantoms each", format!("{:?}", self.train_sizes)).at("train_sizes"));
+            return Err(
+                Error::config("1 to 1000 phantoms each", format!("{:?}", self.train_sizes)).at("train_sizes")
+            );
         }
         let factor = 1 << (self.filters.len().clamp(1, 8) - 1);
         if !(8..=256).contains(&self.size) || !self.size.is_multiple_of(factor) {
-            let want = format!("8 to 256 voxels, a multiple of {factor} for {} levels of filters", self.filters.len());
+            let want = format!(
+                "8 to 256 voxels, a multiple of {factor} for {} levels of filters",
+                self.filters.len()
+            );
             return Err(Error::config(want, self.size.to_string()).at("size"));
         }
         if !(self.noise >= 0.0 && self.noise.is_finite()) {
@@ -321,10 +333,12 @@ impl System for NestedGlioma {
         // Two trainings run side by side.
         let step = 6.0 * work * voxels * self.batch as f64 / 1.3e11 + 1e-3;
         let trainings = self.replicates as f64 * (self.train_sizes.len() * self.methods.len()) as f64
-            + if self.variants { 8.0 } else { 0.0 };
+            + if self.variants { 8.0 } else { 0.0 }
+            + if self.rim { 2.0 } else { 0.0 };
         Estimate {
             wall_s: 1.0 + trainings * self.steps as f64 * step,
-            mem_mb: 150.0 + 4e-6 * voxels * self.batch as f64 * 60.0 * self.filters.first().map_or(1.0, |f| *f as f64),
+            mem_mb: 150.0
+                + 4e-6 * voxels * self.batch as f64 * 60.0 * self.filters.first().map_or(1.0, |f| *f as f64),
         }
     }
 

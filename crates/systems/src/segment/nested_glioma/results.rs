@@ -27,7 +27,9 @@ fn jumps(outcomes: &[&Outcome]) -> f64 {
 /// Dice of region `m` of every test case, mean over trainings.
 fn per_case(outcomes: &[&Outcome], m: usize) -> Vec<f64> {
     let cases = outcomes.first().map_or(0, |o| o.last.len());
-    (0..cases).map(|k| mean(&outcomes.iter().map(|o| o.last[k].regions[m].dice).collect::<Vec<_>>())).collect()
+    (0..cases)
+        .map(|k| mean(&outcomes.iter().map(|o| o.last[k].regions[m].dice).collect::<Vec<_>>()))
+        .collect()
 }
 
 impl NestedGlioma {
@@ -63,41 +65,58 @@ impl NestedGlioma {
         run.table(case_table(&outcomes));
         if let Some(phantoms) = &first {
             self.draw_figures(run, &outcomes, phantoms)?;
-            if self.variants {
-                self.variants(run, phantoms)?;
-            }
+            self.variants(run, phantoms)?;
         }
         Ok(())
     }
 
-    /// Other steepness, each loss alone, learnt thresholds, and phantoms that break the order of levels; once each.
+    /// Other steepness, each loss alone, learnt thresholds; phantoms that break the order of levels. Once each.
     fn variants(&self, run: &mut Run, phantoms: &Phantoms) -> Result<()> {
         let size = self.train_sizes.iter().copied().max().unwrap_or(0);
         let base = self.plan(Method::MultiLevel);
-        let mut plans = vec![("learnt thresholds".to_string(), self.plan(Method::Ordinal))];
-        for kappa in [5.0, 10.0, 20.0] {
-            if kappa != base.kappa {
-                plans.push((format!("kappa {kappa}"), Plan { kappa, ..base.clone() }));
+        let mut found: Vec<(String, Outcome)> = Vec::new();
+        let names = |plans: &[(String, Plan)]| plans.iter().map(|p| p.0.clone()).collect::<Vec<_>>();
+        if self.variants {
+            let mut plans = vec![("learnt thresholds".to_string(), self.plan(Method::Ordinal))];
+            for kappa in [5.0, 10.0, 20.0] {
+                if kappa != base.kappa {
+                    plans.push((format!("kappa {kappa}"), Plan { kappa, ..base.clone() }));
+                }
             }
+            for (name, loss) in [
+                ("MCE alone", Loss::Mce),
+                ("NCE alone", Loss::Nce),
+                ("Dice alone", Loss::Dice),
+                ("NCE + Dice", Loss::NceDice),
+            ] {
+                plans.push((name.to_string(), Plan { loss, ..base.clone() }));
+            }
+            let names = names(&plans);
+            found.extend(names.into_iter().zip(self.measure(run, phantoms, plans, size, 0, "variants")?));
         }
-        let losses = [("MCE alone", Loss::Mce), ("NCE alone", Loss::Nce), ("Dice alone", Loss::Dice), ("NCE + Dice", Loss::NceDice)];
-        for (name, loss) in losses {
-            plans.push((name.to_string(), Plan { loss, ..base.clone() }));
+        if self.rim {
+            let rim = self.phantoms(run.streams(), 0, true)?;
+            let plans =
+                [Method::MultiLevel, Method::Softmax].map(|m| (format!("rim, {}", m.name()), self.plan(m)));
+            let names = names(&plans);
+            found.extend(names.into_iter().zip(self.measure(run, &rim, plans.to_vec(), size, 0, "rim")?));
+            run.note(
+                "Where the innermost level is a rim around level 2 (variants), the order of levels is broken: a single map \
+                 has to pass through level 2 on its way from 1 to 3, so that its labels cannot be right where the two meet.",
+            );
         }
-        let names: Vec<String> = plans.iter().map(|p| p.0.clone()).collect();
-        let found = self.measure(run, phantoms, plans, size, 0, "variants")?;
-        let rim = self.phantoms(run.streams(), 0, true)?;
-        let both = [Method::MultiLevel, Method::Softmax].map(|m| (format!("rim, {}", m.name()), self.plan(m)));
-        let rim_found = self.measure(run, &rim, both.to_vec(), size, 0, "rim")?;
+        if found.is_empty() {
+            return Ok(());
+        }
         let mut table = Table::new(
             "variants",
             format!("Variants, one training each on {size} cases"),
             &["variant", "WT", "TC", "ET", "label changes that skip a level"],
         );
-        let names = names.into_iter().chain(both.into_iter().map(|b| b.0));
-        for (name, o) in names.zip(found.iter().chain(&rim_found)) {
+        for (name, o) in found {
             let d = |m: usize| mean(&o.dice(m));
-            let key: String = name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+            let key: String =
+                name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
             run.metric(&format!("variant_{key}_et"), d(2));
             table.row([
                 name,
@@ -108,10 +127,6 @@ impl NestedGlioma {
             ]);
         }
         run.table(table);
-        run.note(
-            "Where the innermost level is a rim around level 2 (variants), the order of levels is broken: a single map has \
-             to pass through level 2 on its way from 1 to 3, so that its labels cannot be right where the two meet.",
-        );
         Ok(())
     }
 
@@ -136,7 +151,8 @@ impl NestedGlioma {
         let difference = |m: usize| dice(&nested, m) - dice(&softmax, m);
         // Differences of each training, for the interval.
         let spread = |m: usize| {
-            let d: Vec<f64> = nested.iter().zip(&softmax).map(|(a, b)| mean(&a.dice(m)) - mean(&b.dice(m))).collect();
+            let d: Vec<f64> =
+                nested.iter().zip(&softmax).map(|(a, b)| mean(&a.dice(m)) - mean(&b.dice(m))).collect();
             let wide = 1.96 * sd(&d) / (d.len() as f64).sqrt();
             (mean(&d) - wide, mean(&d) + wide)
         };
@@ -159,7 +175,10 @@ impl NestedGlioma {
                 Claim::new(
                     "et_gain_p",
                     "The gain of the innermost structure is significant over test cases",
-                    format!("one-sided Wilcoxon p of {} paired differences of means over trainings", pairs.len()),
+                    format!(
+                        "one-sided Wilcoxon p of {} paired differences of means over trainings",
+                        pairs.len()
+                    ),
                     wilcoxon_greater(&pairs)?,
                     Bar::AtMost(0.05),
                 )
@@ -176,8 +195,10 @@ impl NestedGlioma {
                 .interval(spread(0).0, spread(0).1),
             );
         } else {
-            for (id, name, own) in [("wt_multi_level", "the multi-level activation", &nested), ("wt_softmax", "a softmax", &softmax)]
-            {
+            for (id, name, own) in [
+                ("wt_multi_level", "the multi-level activation", &nested),
+                ("wt_softmax", "a softmax", &softmax),
+            ] {
                 run.claim(Claim::new(
                     id,
                     format!("The whole tumour is found with {name}"),
@@ -264,7 +285,10 @@ fn remarks(run: &mut Run, nested: &[&Outcome], softmax: &[&Outcome]) {
         run.metric(&format!("difference_{low}"), last);
         run.metric(&format!("difference_{low}_early_stopped"), stopped);
         run.metric(&format!("difference_{low}_tuned_thresholds"), both(&tuned(m)));
-        parts.push(format!("{region} {last:+.3} (early stopped {stopped:+.3}, tuned thresholds {:+.3})", both(&tuned(m))));
+        parts.push(format!(
+            "{region} {last:+.3} (early stopped {stopped:+.3}, tuned thresholds {:+.3})",
+            both(&tuned(m))
+        ));
     }
     let speed = both(&Outcome::learning);
     run.metric("difference_learning", speed);
@@ -285,14 +309,26 @@ fn training_table(outcomes: &[Outcome]) -> Table {
         "trainings",
         "Every training on the test cases",
         &[
-            "method", "cases", "seed", "WT", "TC", "ET", "ET early stopped", "its step", "ET tuned thresholds",
-            "thresholds", "label changes that skip a level", "violations per 1000 tumour voxels", "HD95 WT (mm)",
+            "method",
+            "cases",
+            "seed",
+            "WT",
+            "TC",
+            "ET",
+            "ET early stopped",
+            "its step",
+            "ET tuned thresholds",
+            "thresholds",
+            "label changes that skip a level",
+            "violations per 1000 tumour voxels",
+            "HD95 WT (mm)",
             "HD95 ET (mm)",
         ],
     );
     for o in outcomes {
         let d = |m: usize| format!("{:.3}", mean(&o.dice(m)));
-        let hd = |m: usize| format!("{:.2}", mean(&o.last.iter().map(|s| s.regions[m].hd95).collect::<Vec<_>>()));
+        let hd =
+            |m: usize| format!("{:.2}", mean(&o.last.iter().map(|s| s.regions[m].hd95).collect::<Vec<_>>()));
         let tuned = mean(&o.tuned.iter().map(|d| d[LEVELS - 1]).collect::<Vec<_>>());
         let thresholds: Vec<String> = o.thresholds.iter().map(|u| format!("{u:.2}")).collect();
         table.row([
@@ -320,7 +356,18 @@ fn case_table(outcomes: &[Outcome]) -> Table {
     let mut table = Table::new(
         "cases",
         "Every test case",
-        &["method", "cases", "seed", "case", "region", "Dice", "sensitivity", "specificity", "HD95 (mm)", "mean surface distance (mm)"],
+        &[
+            "method",
+            "cases",
+            "seed",
+            "case",
+            "region",
+            "Dice",
+            "sensitivity",
+            "specificity",
+            "HD95 (mm)",
+            "mean surface distance (mm)",
+        ],
     );
     for o in outcomes {
         for s in &o.last {

@@ -126,7 +126,9 @@ impl Plan {
     /// Fails on values that make no network or no training.
     pub fn check(&self) -> Result<()> {
         self.network().check()?;
-        for (field, value) in [("spacing", self.spacing), ("rate", self.rate), ("rate_decay", self.rate_decay)] {
+        for (field, value) in
+            [("spacing", self.spacing), ("rate", self.rate), ("rate_decay", self.rate_decay)]
+        {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(Error::config("a positive number", value.to_string()).at(field));
             }
@@ -142,7 +144,8 @@ impl Plan {
             return Err(Error::config("1 to 64 patches", self.batch.to_string()).at("batch"));
         }
         if !(self.network().factor()..=512).contains(&self.patch) {
-            let want = format!("{} (2 to the number of levels less 1) to 512 voxels", self.network().factor());
+            let want =
+                format!("{} (2 to the number of levels less 1) to 512 voxels", self.network().factor());
             return Err(Error::config(want, self.patch.to_string()).at("patch"));
         }
         if !(0.0..=0.9).contains(&self.overlap) {
@@ -248,7 +251,9 @@ impl<'a> TrainingSet<'a> {
         let mut samplers = Vec::new();
         for case in cases {
             if let Some(l) = case.levels.iter().find(|l| usize::from(**l) > plan.levels) {
-                return Err(Error::input(format!("levels up to {}", plan.levels), l.to_string()).at(&case.name));
+                return Err(
+                    Error::input(format!("levels up to {}", plan.levels), l.to_string()).at(&case.name)
+                );
             }
             let sampler = PatchSampler::new(&case.levels, case.grid.shape, size, plan.levels as u16);
             samplers.push(sampler.map_err(|e| e.at(&case.name))?);

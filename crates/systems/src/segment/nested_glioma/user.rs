@@ -49,8 +49,11 @@ impl Origin {
         let field = |name: &str| weights.meta.get(name).cloned().unwrap_or(serde_json::Value::Null);
         let attempt = || {
             let unfit = |_| {
-                Error::input("weights that this system saved", "a file without its plan, modalities and levels")
-                    .hint("`weights.safetensors` of a run on labelled cases")
+                Error::input(
+                    "weights that this system saved",
+                    "a file without its plan, modalities and levels",
+                )
+                .hint("`weights.safetensors` of a run on labelled cases")
             };
             let plan: Plan = serde_json::from_value(field("plan")).map_err(unfit)?;
             let pairs = serde_json::from_value(field("levels")).map_err(unfit)?;
@@ -100,7 +103,8 @@ pub(super) fn apply(config: &NestedGlioma, inputs: &Inputs, run: &mut Run) -> Re
         return Err(Error::config("labelled cases `train`, or `weights`", "neither").at("--input"));
     }
     let fresh = files::cases(&inputs.all("predict"), &mut wanted)?;
-    let seen: Vec<u16> = labelled.iter().filter_map(|r| r.volume.labels.as_ref()).flatten().copied().collect();
+    let seen: Vec<u16> =
+        labelled.iter().filter_map(|r| r.volume.labels.as_ref()).flatten().copied().collect();
     map.prefer(&seen);
     let own = |reads: Vec<Read>| reads.into_iter().map(|r| Own::of(r, &map)).collect::<Result<Vec<_>>>();
     let (labelled, fresh) = (own(labelled)?, own(fresh)?);
@@ -148,37 +152,62 @@ fn plan_for(
     // Training may go on with other settings; the network stays.
     if origin.is_some() {
         let now = config.plan(plan.method);
-        plan = Plan { rate: now.rate, rate_decay: now.rate_decay, weight_decay: now.weight_decay, batch: now.batch, loss: now.loss, augment: now.augment, ..plan };
+        plan = Plan {
+            rate: now.rate,
+            rate_decay: now.rate_decay,
+            weight_decay: now.weight_decay,
+            batch: now.batch,
+            loss: now.loss,
+            augment: now.augment,
+            ..plan
+        };
     }
     plan.check()?;
     if plan.levels != map.levels() {
-        return Err(Error::input(format!("a map of {} levels, as in the weights", plan.levels), map.levels().to_string()).at("levels"));
+        return Err(Error::input(
+            format!("a map of {} levels, as in the weights", plan.levels),
+            map.levels().to_string(),
+        )
+        .at("levels"));
     }
     let factor = 1 << (plan.filters.len() - 1);
     for own in all() {
         let place = own.read.path.display();
         let shape = own.case.grid.shape;
         if own.case.channels != plan.channels {
-            return Err(Error::input(format!("{} channels, as the first case", plan.channels), own.case.channels.to_string()).at(place));
+            return Err(Error::input(
+                format!("{} channels, as the first case", plan.channels),
+                own.case.channels.to_string(),
+            )
+            .at(place));
         }
         let small = (0..3).find(|a| shape[*a] < factor && !(*a == 0 && plan.axes == 2));
         if small.is_some() || (plan.axes == 2 && shape[0] != 1) {
             let want = if plan.axes == 2 {
                 format!("single slices of at least {factor} x {factor} pixels")
             } else {
-                format!("at least {factor} voxels along each axis, for {} levels of filters", plan.filters.len())
+                format!(
+                    "at least {factor} voxels along each axis, for {} levels of filters",
+                    plan.filters.len()
+                )
             };
-            return Err(Error::input(want, format!("shape {shape:?}")).at(place).hint("fewer `filters` make a network for smaller volumes"));
+            return Err(Error::input(want, format!("shape {shape:?}"))
+                .at(place)
+                .hint("fewer `filters` make a network for smaller volumes"));
         }
     }
     for own in labelled {
         if own.case.levels.is_empty() {
             return Err(Error::input("labels in every case to learn from", "none")
                 .at(own.read.path.display())
-                .hint("cases without labels go to `--input predict=..`; `label_names` are the names looked for"));
+                .hint(
+                    "cases without labels go to `--input predict=..`; `label_names` are the names looked for",
+                ));
         }
     }
-    if let Some(m) = (1..=plan.levels as u16).find(|m| !labelled.is_empty() && !labelled.iter().any(|o| o.case.levels.contains(m))) {
+    if let Some(m) = (1..=plan.levels as u16)
+        .find(|m| !labelled.is_empty() && !labelled.iter().any(|o| o.case.levels.contains(m)))
+    {
         return Err(Error::input(
             format!("a voxel of level {m} (`{}`) in some case to learn from", map.names[usize::from(m) - 1]),
             "none",
@@ -202,7 +231,9 @@ fn learn(
     let mut order = streams.stream("cases held out", 0).permutation(n);
     // A level that only one case has must stay among those that are learnt.
     let levels = segmenter.plan.levels as u16;
-    let rare = |k: usize| (1..=levels).any(|m| labelled.iter().enumerate().all(|(j, o)| (j == k) == o.case.levels.contains(&m)));
+    let rare = |k: usize| {
+        (1..=levels).any(|m| labelled.iter().enumerate().all(|(j, o)| (j == k) == o.case.levels.contains(&m)))
+    };
     order.sort_by_key(|k| rare(*k));
     let out: Vec<usize> = order.into_iter().take(held).collect();
     let (mut training, mut validation) = (Vec::new(), Vec::new());
@@ -221,9 +252,8 @@ fn learn(
         regions: &names,
         networks: &[segmenter.plan.method.name().to_string()],
     };
-    let trained = run.stage("training", |run| {
-        train(run, std::slice::from_mut(segmenter), &course, streams, "training")
-    })?;
+    let trained = run
+        .stage("training", |run| train(run, std::slice::from_mut(segmenter), &course, streams, "training"))?;
     let Some(trained) = trained.into_iter().next() else { return Err(Error::Internal("no training".into())) };
     segmenter.parameters_mut().values_mut().copy_from_slice(&trained.last);
     run.figure(figures::loss(&trained.looks, &answers.map.names, held > 0));
@@ -234,7 +264,8 @@ fn learn(
             looked.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")
         ));
         let head = segmenter.head();
-        let regions = looked.iter().map(|c| Ok(head.regions(&segmenter.maps(c)?))).collect::<Result<Vec<_>>>()?;
+        let regions =
+            looked.iter().map(|c| Ok(head.regions(&segmenter.maps(c)?))).collect::<Result<Vec<_>>>()?;
         answers.thresholds = Some(tune(&regions, &looked, segmenter.plan.levels)?);
         for (k, own) in validation.iter().enumerate() {
             answers.add(run, segmenter, own, (k == 0).then_some("slices"))?;
@@ -273,8 +304,17 @@ struct Answers {
 
 impl Answers {
     fn new(map: &LevelMap) -> Self {
-        let columns =
-            ["case", "region", "Dice", "HD95 (mm)", "sensitivity", "specificity", "lesion-wise Dice", "volume (ml)", "true volume (ml)"];
+        let columns = [
+            "case",
+            "region",
+            "Dice",
+            "HD95 (mm)",
+            "sensitivity",
+            "specificity",
+            "lesion-wise Dice",
+            "volume (ml)",
+            "true volume (ml)",
+        ];
         Self {
             map: map.clone(),
             thresholds: None,
@@ -303,11 +343,17 @@ impl Answers {
         };
         let labels = levels.iter().map(|l| self.map.label_of(*l)).collect();
         let answer = in_place(vec![0.0; d * h * w], Some(labels))?;
-        run.artifact(&format!("{}_labels.nii.gz", case.name), &gzip::compress(&nifti::encode_labels(&answer)?)?)?;
+        run.artifact(
+            &format!("{}_labels.nii.gz", case.name),
+            &gzip::compress(&nifti::encode_labels(&answer)?)?,
+        )?;
         if let Head::MultiLevel { .. } = head {
             let a = maps.iter().map(|z| head.activation(f64::from(*z)).unwrap_or(f64::NAN) as f32).collect();
             let map = in_place(a, None)?;
-            run.artifact(&format!("{}_activation.nii.gz", case.name), &gzip::compress(&nifti::encode(&map)?)?)?;
+            run.artifact(
+                &format!("{}_activation.nii.gz", case.name),
+                &gzip::compress(&nifti::encode(&map)?)?,
+            )?;
         }
         let picture = figures::overlay(case, 0, &levels)?;
         run.artifact(&format!("{}_overlay.png", case.name), &png::encode(&picture)?)?;
@@ -401,17 +447,23 @@ impl Answers {
 pub(super) fn example(dir: &Path) -> Result<()> {
     let phantom = NestedPhantom::new(16);
     let streams = Streams::new(48);
-    let mut map = String::from("# label = level, 0 for the background\nnames = [\"WT\", \"TC\", \"ET\"]\n\n[levels]\n");
+    let mut map =
+        String::from("# label = level, 0 for the background\nnames = [\"WT\", \"TC\", \"ET\"]\n\n[levels]\n");
     map.push_str("0 = 0\n2 = 1\n1 = 2\n4 = 3\n");
     neuropil_core::files::write_atomic(&dir.join("levels.toml"), map.as_bytes())?;
     for k in 0..5_u64 {
         let mut volume = phantom.draw(&mut streams.stream("example", k))?;
         volume.affine[0][3] = -8.0;
-        let folder = if k < 4 { dir.join("cases").join(format!("case{}", k + 1)) } else { dir.join("new").join("case5") };
+        let folder = if k < 4 {
+            dir.join("cases").join(format!("case{}", k + 1))
+        } else {
+            dir.join("new").join("case5")
+        };
         std::fs::create_dir_all(&folder).map_err(|e| Error::write(&folder, &e))?;
         let area = 16_usize.pow(3);
         for (c, name) in ["t1", "t1c", "t2", "flair"].iter().enumerate() {
-            let mut one = Volume::new([1, 16, 16, 16], volume.values[c * area..(c + 1) * area].to_vec(), [1.0; 3])?;
+            let mut one =
+                Volume::new([1, 16, 16, 16], volume.values[c * area..(c + 1) * area].to_vec(), [1.0; 3])?;
             one.affine = volume.affine;
             nifti::write(&folder.join(format!("{name}.nii.gz")), &one)?;
         }
