@@ -15,9 +15,11 @@
 //! experiment uses phantoms with a known truth; patches are not deformed elastically, and the small experiments train on
 //! whole volumes without augmentation at a constant rate.
 //!
-//! kappa = 2.5 and h = 2 of the presets were chosen on seeds 101 to 105 by the mean Dice of the multi-level activation
-//! among kappa h = 2.5 .. 10 (kappa 1 to 20, h 0.5 to 5); at the same kappa h = 5, the width of a plateau in the logit,
-//! kappa = 10 and h = 0.5 reach 0.06 less in the innermost structure.
+//! kappa = 2.5 and h = 2 of the presets were chosen on seeds 101 to 105 among kappa h = 2.5 .. 10 (kappa 1 to 20, h 0.5 to
+//! 5), looking at the two inner structures; at the same kappa h = 5, the width of a plateau in the logit, kappa = 10 and
+//! h = 0.5 reach 0.06 less in the innermost one. In the quick experiment, two small trainings a method, the difference
+//! to the softmax in the innermost structure changes its sign from seed to seed: of seeds 1 to 3, 11 and 12, two meet its
+//! bar. Read it together with the full experiment.
 
 pub mod cases;
 pub mod experiment;
