@@ -24,7 +24,7 @@ impl Augmentation {
     /// Mirrored volumes only.
     pub const FLIPS: Self = Self { flips: true, ..Self::NONE };
 
-    /// Changes values [channels, shape] and labels [shape] together. Intensities are interpolated linearly and labels
+    /// Changes values [channels, shape] and labels \[shape\] together. Intensities are interpolated linearly and labels
     /// taken from the nearest voxel; outside is 0.
     pub fn apply(
         &self,

@@ -166,7 +166,7 @@ impl WithSimd for Correlation<'_> {
     }
 }
 
-/// Gradient of [`conv`] with respect to its weights.
+/// Gradient of [`conv`](super::conv) with respect to its weights.
 pub fn conv_backward_weights(dout: &[f32], x: &[f32], shape: ConvShape) -> Vec<f32> {
     shape.require();
     if shape.is_pointwise() {
