@@ -278,7 +278,10 @@ def main():
     def run(name, row):
         command, extra = who[name]
         threads = {"RAYON_NUM_THREADS": str(a.threads), "OMP_NUM_THREADS": str(a.threads)}
-        done = subprocess.run([*command, row], capture_output=True, text=True, env={**os.environ, **threads, **extra})
+        # JAX takes every core that it sees.
+        cores = sorted(os.sched_getaffinity(0))[: a.threads]
+        done = subprocess.run([*command, row], capture_output=True, text=True, env={**os.environ, **threads, **extra},
+                              preexec_fn=lambda: os.sched_setaffinity(0, cores))
         if done.returncode:
             print(f"{name}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}", file=sys.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
