@@ -52,6 +52,7 @@ pub use rows::{
 };
 pub use upsample::{upsample, upsample_backward};
 
+pub(crate) use elementwise::sigmoid;
 pub(crate) use step::{AdamConstants, adam, momentum, squares};
 
 use rayon::prelude::*;

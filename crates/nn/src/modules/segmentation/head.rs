@@ -1,6 +1,6 @@
 //! What the maps of a network mean: probabilities of nested regions, and levels.
 
-use crate::kernels::{self, Activation, Real};
+use crate::kernels::{self, Activation, Real, sigmoid};
 use neuropil_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -153,10 +153,6 @@ pub fn violations(regions: &[f32], levels: usize) -> usize {
     let area = regions.len() / levels.max(1);
     let broken = |m: usize, i: usize| regions[m * area + i] > 0.5 && regions[(m - 1) * area + i] <= 0.5;
     (1..levels).map(|m| (0..area).filter(|i| broken(m, *i)).count()).sum()
-}
-
-pub(super) fn sigmoid<T: Real>(u: T) -> T {
-    T::ONE / (T::ONE + (-u).exp())
 }
 
 /// Softmax over maps of one length: probabilities, map after map, and the logarithm of each voxel's normaliser.

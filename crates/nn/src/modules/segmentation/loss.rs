@@ -1,8 +1,8 @@
 //! Losses of nested regions with their gradients, as one operation.
 
-use super::head::{Head, sigmoid, softmax_maps};
+use super::head::{Head, softmax_maps};
 use crate::fused::{Fused, Saved, apply1, apply2};
-use crate::kernels::{self, Activation, Real};
+use crate::kernels::{self, Activation, Real, sigmoid};
 use burn::tensor::Tensor;
 use neuropil_core::{Error, Result};
 use rayon::prelude::*;
